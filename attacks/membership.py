@@ -1,0 +1,99 @@
+"""Membership inference with XGBoost: can an attacker tell unlearned models from retrained ones?
+
+Citation: T. Hoang et al., WACV 2024, supplementary material, section 1.1 and figure 7.
+Protocol: (1) N originals (positive) and N retrained models (negative). (2) On Df, features are the
+softmax outputs and the one-hot label; a classifier learns to tell the two, tuned for F1 on
+validation pairs. (3) Methods unlearn. (4) Two balanced test sets of held-out pairs: no-unlearn
+(original against retrained) and target (unlearned against retrained). AUC 0.5 on the target set is
+perfect forgetting; below 0.5 the forgotten examples stand out the other way (Streisand effect).
+Deviations: the paper splits 50 pairs once, 40/5/5. With ``folds`` > 1, the default, pairs are
+cross-fitted, so that each is tested exactly once by a classifier that never saw it; ``folds=1`` is
+the paper's single split. The paper's code fixes the classifier (rate 0.2, depth 10, subsample 0.8,
+lambda 10, min child weight 0.1); it is one setting of the grid and, with ``tune=false``, the only
+one. The label is the one that the original was trained on. Intervals resample pairs of models.
+The row `retrain` shows what retraining itself scores.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from attacks.shared.crossfit import attack_scores
+from attacks.shared.intervals import bootstrap_weights, interval, score_population
+from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
+from bench.errors import UserError
+from bench.outputs import Outputs, Readout, Score, Scores
+from bench.params import Count
+
+VERSION = 1
+
+SCORE_EDGES = np.linspace(0, 1, 51)
+
+READOUTS = [
+    Readout("mia_auc", "membership AUC", "target", 0.5, main=True),
+    Readout("mia_tpr1", "membership TPR at 1 % FPR", "target", 0.01, percent=True),
+    Readout("mia_tpr01", "membership TPR at 0.1 % FPR", "target", 0.001, percent=True),
+    Readout("mia_f1", "membership F1 at confidence 0.5"),
+]
+
+
+def membership(
+    outputs: Outputs, *, folds: Count = 5, trees: Count = 100, tune: bool = True
+) -> Scores:
+    """Scores of all rows; the classifiers are fitted once and know nothing of the rows."""
+    if len(outputs.original) < 3:
+        raise UserError(
+            f"membership needs at least 3 pairs of models to learn, tune and test, not "
+            f"{len(outputs.original)}: raise models, or leave membership out of attacks"
+        )
+    confidence = attack_scores(outputs, folds, trees, tune)
+    tested = np.flatnonzero(np.isfinite(confidence["retrained"][:, 0]))
+    scores, curves = [], {"|score_edges": SCORE_EDGES}
+    for row, population in outputs.rows.items():
+        kept = np.isin(population.members, tested)
+        positive = confidence[row][kept]
+        negative = confidence["retrained"][population.members[kept]]
+        if not len(positive):
+            continue
+        scores += _row_scores(row, positive, negative, outputs.rng("membership", "bootstrap"))
+        curves |= _curves(row, positive, negative)
+    return Scores(READOUTS, scores, curves)
+
+
+def _row_scores(
+    row: str, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator
+) -> list[Score]:
+    """AUC, TPR at low FPR and F1 of one row, each with an interval over pairs of models."""
+    count = len(positive)
+    weights = bootstrap_weights(rng, count)
+    table = pairwise_auc(positive, negative)
+    drawn = np.einsum("bi,ij,bj->b", weights, table, weights, optimize=True)
+    found = {"mia_auc": (table.mean(), 0.5, drawn)}
+    false, true = roc_points(positive, negative)
+    for name, fpr in (("mia_tpr1", 0.01), ("mia_tpr01", 0.001)):
+        drawn = resampled_tpr(weights, positive, negative, fpr)
+        found[name] = (tpr_at(false, true, fpr), fpr, drawn)
+    hits, alarms = (positive > 0.5).mean(1), (negative > 0.5).mean(1)
+    chance = f1_score(alarms.mean(), alarms.mean())
+    drawn = f1_score(weights @ hits, weights @ alarms)
+    found["mia_f1"] = (f1_score(hits.mean(), alarms.mean()), chance, drawn)
+    return [
+        score_population(row, name, value, float(target), count, interval(drawn, count))
+        for name, (value, target, drawn) in found.items()
+    ]
+
+
+def f1_score(hit_rate: np.ndarray, alarm_rate: np.ndarray) -> np.ndarray:
+    """F1 on balanced sets, from the shares of members and of others that are called members."""
+    return 2 * hit_rate / (1 + hit_rate + alarm_rate)
+
+
+def _curves(row: str, positive: np.ndarray, negative: np.ndarray) -> dict[str, np.ndarray]:
+    """The ROC curve, thinned, and histograms of the attacker's confidence."""
+    false, true = thinned(*roc_points(positive, negative))
+    return {
+        f"{row}|roc_fpr": false,
+        f"{row}|roc_tpr": true,
+        f"{row}|confidence": np.histogram(positive, SCORE_EDGES)[0],
+        f"{row}|confidence_retrained": np.histogram(negative, SCORE_EDGES)[0],
+    }

@@ -1,0 +1,35 @@
+"""From logits to what scores are made of, in float64 and without overflow or log of zero."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.special import log_softmax, logsumexp
+
+
+def probabilities(logits: np.ndarray) -> np.ndarray:
+    """Softmax over the last axis, float64."""
+    return np.exp(log_softmax(logits.astype(np.float64), axis=-1))
+
+
+def entropy(logits: np.ndarray) -> np.ndarray:
+    """Entropy in nats of the softmax over the last axis; 0 where one class has all the mass."""
+    log_p = log_softmax(logits.astype(np.float64), axis=-1)
+    return np.maximum(-(np.exp(log_p) * log_p).sum(-1), 0.0)
+
+
+def logit_confidence(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """log p_y - log(1 - p_y), LiRA's logit-scaled confidence, for logits [..., n, classes].
+
+    N. Carlini et al., Membership Inference Attacks From First Principles, S&P 2022, equation 6.
+    """
+    logits = logits.astype(np.float64)
+    index = np.broadcast_to(labels[:, None], (*logits.shape[:-1], 1))
+    own = np.take_along_axis(logits, index, -1)[..., 0]
+    others = logits.copy()
+    np.put_along_axis(others, index, -np.inf, -1)
+    return own - logsumexp(others, axis=-1)
+
+
+def largest_loss(logits: np.ndarray, _labels: np.ndarray) -> np.ndarray:
+    """-log max p: the cross-entropy of the prediction with itself, blind to the label."""
+    return -log_softmax(logits.astype(np.float64), axis=-1).max(-1)

@@ -1,0 +1,211 @@
+"""The command line: ``bench run``, ``bench report``, ``bench list``, ``bench check``.
+
+Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
+the user's mistake (one line); 2 usage; 130 interrupted. Nothing heavy is imported here.
+"""
+
+from __future__ import annotations
+
+import enum
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from bench.errors import UserError
+
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    help="Benchmark machine unlearning: same checkpoints, same forget set, same attacks.",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+class Kind(enum.StrEnum):
+    """What can be listed."""
+
+    methods = "methods"
+    attacks = "attacks"
+    datasets = "datasets"
+    models = "models"
+    scenarios = "scenarios"
+    configs = "configs"
+
+
+class _Version:
+    @staticmethod
+    def show(wanted: bool) -> None:
+        if wanted:
+            from bench.provenance import package_version
+
+            typer.echo(f"bench {package_version()}")
+            raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_Version.show, is_eager=True, help="Show it.")
+    ] = False,
+) -> None:
+    """Options of the program itself."""
+
+
+@app.command()
+def run(
+    config: Annotated[
+        str | None,
+        typer.Option("--config", "-c", help="Recipe: a name of 'bench list configs', or a file."),
+    ] = None,
+    methods: Annotated[
+        str | None, typer.Option("--methods", "-m", help="For example pgu,ssd[alpha=5], or all.")
+    ] = None,
+    dataset: Annotated[str | None, typer.Option(help="For example digits, npz:PATH.")] = None,
+    scenario: Annotated[
+        str | None, typer.Option(help="For example poison[rate=0.2,flip=any].")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="For example small-cnn[width=32].")] = None,
+    attacks: Annotated[str | None, typer.Option(help="For example errors,membership.")] = None,
+    models: Annotated[str | None, typer.Option(help="Models in each population.")] = None,
+    seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
+    jobs: Annotated[
+        str | None, typer.Option("--jobs", "-j", help="Processes side by side [all cores].")
+    ] = None,
+    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1.")] = None,
+    out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", "-p", help="A method (or other plugin) file.")
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Any key, e.g. train.epochs=10."),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Train, unlearn, predict, score and report; whatever is already there is not done again."""
+    from bench.config import load_config
+
+    flags = {
+        "methods": methods,
+        "dataset": dataset,
+        "scenario": scenario,
+        "model": model,
+        "attacks": attacks,
+        "models": models,
+        "seed": seed,
+        "jobs": jobs,
+        "device": device,
+        "out": out,
+        "plugins": plugin or None,
+    }
+    resolved = load_config(flags, config, tuple(settings or ()))
+    if dry_run:
+        from bench.pipeline import describe_plan
+
+        typer.echo(describe_plan(resolved))
+        return
+    from bench.pipeline import run as run_config
+
+    try:
+        finished = run_config(resolved, quiet)
+    except KeyboardInterrupt:
+        typer.echo("interrupted; repeat the command to go on from here", err=True)
+        raise typer.Exit(130) from None
+    _show(finished, None)
+    if finished.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def report(
+    run: Annotated[
+        str | None, typer.Argument(help="A run's folder, or its name in OUT/runs [the newest].")
+    ] = None,
+    out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
+    to: Annotated[str | None, typer.Option(help="Where to write [the run's folder].")] = None,
+) -> None:
+    """Print a run's table and write its tables and figures; computes no score."""
+    from bench.pipeline import Run, find_run
+
+    _show(Run.load(find_run(run, Path(out))), to)
+
+
+@app.command("list")
+def list_plugins(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", "-p", help="Also this file.")
+    ] = None,
+) -> None:
+    """List what can be named, with one line on each."""
+    from bench.config import recipes
+
+    if kind is Kind.configs:
+        lines = recipes()
+    else:
+        from bench.registry import Registry
+
+        entries = Registry(tuple(plugin or ())).entries(kind.value)
+        lines = {entry.name: _summary(entry.source) for entry in entries}
+    width = max(map(len, lines), default=0)
+    for name, summary in sorted(lines.items()):
+        typer.echo(f"{name:<{width}}  {summary}")
+
+
+def _summary(source: Any) -> str:
+    if source.kind != "methods":
+        return source.summary
+    needs = [*source.needs, *(["training-time statistics"] if source.prepares else [])]
+    return f"{source.summary} [needs: {', '.join(needs) or 'nothing'}]"
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(help="A plugin file.")],
+) -> None:
+    """Run the contract tests on a plugin file: the same that run over every built-in."""
+    from bench.contract import check_file
+
+    failed = False
+    for name, problem in check_file(Path(file)):
+        typer.echo(f"{'FAIL' if problem else 'ok  '}  {name}{': ' + problem if problem else ''}")
+        failed |= bool(problem)
+    if failed:
+        raise typer.Exit(1)
+
+
+def _show(run: Any, folder: str | None) -> None:
+    """Write a run's report and print its table, footnotes and where the files are."""
+    from rich.console import Console
+
+    from reports.table import footnotes, terminal
+    from reports.write import write_report
+
+    target = Path(folder) if folder else run.folder
+    write_report(run, target)
+    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    console.print(terminal(run, console.width))
+    for note in footnotes(run):
+        typer.echo(f"- {note}")
+    typer.echo(f"tables: {target}/table.md, {target}/table.csv")
+    typer.echo(f"plots:  {target}/roc.png, {target}/entropy.png (and .svg)")
+
+
+WIDE = 160  # columns of a table that no terminal shows
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line; returns the exit code. Bugs keep their traceback."""
+    try:
+        app(arguments, prog_name="bench")
+    except UserError as error:
+        typer.echo(f"error: {error}", err=True)
+        return 1
+    except SystemExit as stop:
+        return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
+    return 0

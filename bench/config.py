@@ -1,0 +1,154 @@
+"""The configuration: one set of keys for recipes, command-line flags and ``--set key=value``."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Mapping
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from bench.errors import UserError
+from bench.params import Count, NonNegative, OpenFraction, Positive
+from bench.spelling import parse_value, spell_value, split_list
+
+HERE = Path(__file__).resolve().parent
+RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "configs"
+
+ChoiceList = Annotated[
+    list[str], BeforeValidator(lambda v: split_list(v) if isinstance(v, str) else v)
+]
+
+
+class Settings(BaseModel):
+    """Strict about names, lenient about how a number is written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class TrainSettings(Settings):
+    """How originals and retrained models are trained; all of it goes into their content keys."""
+
+    epochs: Count = 40
+    batch_size: Count = 64
+    optimizer: Literal["sgd", "adam"] = "sgd"
+    lr: Positive = 0.1
+    final_lr: NonNegative = 0.0
+    schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    nesterov: bool = True
+    weight_decay: NonNegative = 5e-4
+    augment: Literal["none", "crop-flip"] = "none"
+    precision: Literal["fp32", "bf16"] = "fp32"
+
+
+class Config(Settings):
+    """Everything a run depends on. ``jobs``, ``device`` and ``out`` do not change its numbers."""
+
+    dataset: str = "digits"
+    subset: Annotated[int, Field(ge=10)] | None = None
+    validation: OpenFraction = 0.15
+    test: OpenFraction = 0.2
+    scenario: str = "poison"
+    model: str = "small-cnn"
+    methods: ChoiceList = ["finetune", "neggrad", "ssd", "pgu"]
+    attacks: ChoiceList = ["errors", "entropy", "membership", "forgetting-quality"]
+    models: Count = 20
+    seed: Annotated[int, Field(ge=0)] = 0
+    retain_sample: Count = 2000
+    timed: Annotated[int, Field(ge=0)] = 3
+    plugins: ChoiceList = []
+    train: TrainSettings = TrainSettings()
+
+    jobs: Count | None = None
+    device: str = "auto"
+    out: str = "bench-results"
+
+    def identity(self) -> dict[str, Any]:
+        """The keys that decide a run's numbers."""
+        return self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed"})
+
+
+def load_config(
+    overrides: Mapping[str, Any], recipe: str | None = None, settings: tuple[str, ...] = ()
+) -> Config:
+    """Merge a recipe, the command line's flags and its ``--set`` pairs; later ones win.
+
+    Without a named recipe, the one called like the data set is taken, if there is one.
+    """
+    assigned = dict(_read_assignment(text) for text in settings)
+    given = {key: value for key, value in overrides.items() if value is not None}
+    dataset = str(assigned.get("dataset", given.get("dataset", Config().dataset)))
+    if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
+        recipe = dataset.partition("[")[0]
+    merged = read_recipe(recipe) if recipe else {}
+    merged.update(given)
+    for key, value in assigned.items():
+        _assign(merged, key, value)
+    try:
+        return Config.model_validate(merged)
+    except ValidationError as error:
+        raise UserError(_explain(error)) from None
+
+
+def recipes() -> dict[str, str]:
+    """The recipes that come with the package: name -> first comment line."""
+    lines = {path.stem: path.read_text().partition("\n")[0] for path in RECIPES.glob("*.toml")}
+    return {name: line.lstrip("# ") for name, line in sorted(lines.items())}
+
+
+def read_recipe(name: str) -> dict[str, Any]:
+    """A TOML file by its path, or a recipe of the package by its name."""
+    path = Path(name) if name.endswith(".toml") or "/" in name else RECIPES / f"{name}.toml"
+    if not path.is_file():
+        known = ", ".join(recipes())
+        raise UserError(f"--config {name}: no such file or recipe; recipes: {known}")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid TOML: {error}") from error
+
+
+def dump_toml(values: Mapping[str, Any]) -> str:
+    """The TOML text of plain values, lists and one level of tables; None is left out."""
+    lines, tables = [], []
+    for key, value in values.items():
+        if isinstance(value, Mapping):
+            tables.append(f"\n[{key}]\n{dump_toml(value)}")
+        elif value is not None:
+            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
+    return "".join(lines + tables)
+
+
+def _read_assignment(text: str) -> tuple[str, Any]:
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise UserError(f"--set {text}: write key=value, for example --set train.epochs=10")
+    return key.strip(), parse_value(value)
+
+
+def _assign(values: dict[str, Any], key: str, value: Any) -> None:
+    *tables, last = key.split(".")
+    for table in tables:
+        values = values.setdefault(table, {})
+        if not isinstance(values, dict):
+            raise UserError(f"--set {key}: '{table}' is not a table")
+    values[last] = value
+
+
+def _explain(error: ValidationError) -> str:
+    first = error.errors()[0]
+    path = [str(part) for part in first["loc"]]
+    key = ".".join(path)
+    if first["type"] == "extra_forbidden":
+        section: type[BaseModel] = TrainSettings if path[0] == "train" else Config
+        known = list(section.model_fields)
+        near = get_close_matches(path[-1], known, n=3, cutoff=0.5)
+        hint = f"did you mean {' or '.join(near)}? " if near else ""
+        return f"unknown key '{key}': {hint}known: {', '.join(known)}"
+    value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
+    message = first["msg"][0].lower() + first["msg"][1:]
+    return f"{key} = {value}: {message}"

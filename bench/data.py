@@ -1,0 +1,61 @@
+"""What a data set hands to the harness: images, labels and their names, in memory."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Data:
+    """A labelled set of images, held in memory.
+
+    ``images``: uint8 [n, height, width, channels]; ``labels``: int64 [n], indices into ``classes``.
+    ``scale``: the pixel value that is white. ``test``: indices of the test examples where the data
+    set fixes them; None: the harness draws them. ``note``: what a reader of a result must know.
+    """
+
+    name: str
+    images: np.ndarray
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    scale: float = 255.0
+    test: np.ndarray | None = None
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        if self.images.ndim != 4 or self.images.dtype != np.uint8:
+            shape, kind = self.images.shape, self.images.dtype
+            raise UserError(f"{self.name}: images must be uint8 NHWC, not {kind} {shape}")
+        if self.labels.shape != self.images.shape[:1]:
+            raise UserError(f"{self.name}: {len(self.images)} images, {len(self.labels)} labels")
+        if len(self.classes) < 2:
+            raise UserError(f"{self.name}: a classifier needs at least two classes")
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
+            raise UserError(
+                f"{self.name}: labels must lie in 0..{len(self.classes) - 1}, "
+                f"found {self.labels.min()}..{self.labels.max()}"
+            )
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of every pixel, label and class name."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
+        for array in (self.images, self.labels.astype("<i8")):
+            digest.update(np.ascontiguousarray(array))
+        if self.test is not None:
+            digest.update(np.ascontiguousarray(self.test.astype("<i8")))
+        return digest.hexdigest()[:32]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.images.shape[1], self.images.shape[2]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[3]

@@ -1,0 +1,80 @@
+"""Your own images: a .npz file with x_train, y_train, x_test, y_test (uint8, NHWC or NHW).
+
+Optional: class_names. Read without pickle: an archive that holds objects is refused.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+
+import numpy as np
+
+from bench.data import Data
+from bench.errors import UserError
+
+VERSION = 1
+ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+
+
+def npz(path: str) -> Data:
+    arrays = _read(Path(path).expanduser())
+    images = np.concatenate([_images(path, name, arrays[name]) for name in ("x_train", "x_test")])
+    labels = np.concatenate([_labels(path, name, arrays[name]) for name in ("y_train", "y_test")])
+    for part in ("train", "test"):
+        count, named = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
+        if count != named:
+            raise UserError(f"{path}: x_{part} has {count} images but y_{part} {named} labels")
+    if len(labels) == 0 or labels.min() < 0:
+        raise UserError(f"{path}: labels must be 0, 1, 2, ... and there must be some")
+    names = arrays.get("class_names")
+    classes = [str(n) for n in (names if names is not None else range(labels.max() + 1))]
+    first_test = len(arrays["x_train"])
+    return Data(
+        name=Path(path).stem,
+        images=images,
+        labels=labels,
+        classes=tuple(classes),
+        test=np.arange(first_test, len(images)),
+    )
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    if not path.is_file():
+        raise UserError(f"npz:{path}: no such file; expected a .npz with {', '.join(ARRAYS)}")
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            missing = [name for name in ARRAYS if name not in archive.files]
+            if missing:
+                found = ", ".join(archive.files) or "nothing"
+                raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {found}")
+            wanted = [*ARRAYS, *(["class_names"] if "class_names" in archive.files else [])]
+            return {name: archive[name] for name in wanted}
+    except ValueError as error:
+        if "pickle" in str(error).lower() or "object" in str(error).lower():
+            raise UserError(
+                f"npz:{path}: holds pickled objects, which are never loaded; "
+                "save plain uint8 and integer arrays"
+            ) from error
+        raise UserError(f"npz:{path}: not a readable .npz file ({error})") from error
+    except (OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"npz:{path}: not a readable .npz file ({error})") from error
+    except AttributeError as error:  # np.load gave a bare array: the file is a .npy
+        raise UserError(f"npz:{path}: a single array; save with numpy.savez") from error
+
+
+def _images(path: str, name: str, images: np.ndarray) -> np.ndarray:
+    if images.dtype != np.uint8 or images.ndim not in (3, 4):
+        raise UserError(
+            f"npz:{path}: {name} is {images.dtype} {images.shape}; "
+            "allowed: uint8 [n, height, width] or [n, height, width, channels]"
+        )
+    return images if images.ndim == 4 else images[..., None]
+
+
+def _labels(path: str, name: str, labels: np.ndarray) -> np.ndarray:
+    if not np.issubdtype(labels.dtype, np.integer) or labels.squeeze().ndim > 1:
+        raise UserError(
+            f"npz:{path}: {name} is {labels.dtype} {labels.shape}; allowed: one integer an image"
+        )
+    return labels.reshape(-1).astype(np.int64)

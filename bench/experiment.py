@@ -1,0 +1,201 @@
+"""An experiment: a configuration made concrete, and the content key of everything it needs."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench import seeds
+from bench.config import Config
+from bench.data import Data
+from bench.errors import UserError
+from bench.registry import Plugin, Registry
+from bench.stages.split import Split, make_split
+from bench.store import Store, content_key
+
+if TYPE_CHECKING:
+    import torch
+
+    from bench.examples import Examples
+    from bench.recipe import Recipe
+
+ORIGINAL, RETRAINED, RETRAIN = "original", "retrained", "retrain"
+TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One unit of work: one stage for one member of one row's population."""
+
+    stage: str  # train | prepare | unlearn | predict
+    row: str  # original, retrained, or a method's label
+    member: int
+
+
+class Experiment:
+    """What a configuration means: data, split, plugins, and where each artefact lies."""
+
+    def __init__(self, config: Config):
+        self.config = config
+        self.registry = Registry(tuple(config.plugins))
+        self.store = Store(Path(config.out) / "store")
+        self.scenario = self.registry.resolve("scenarios", config.scenario)
+        self.model = self.registry.resolve("models", config.model)
+        self.methods = self._distinct("methods", [RETRAIN, *config.methods])
+        self.attacks = self._distinct("attacks", config.attacks)
+
+    def _distinct(self, kind: str, texts: list[str]) -> dict[str, Plugin]:
+        names = [e.name for e in self.registry.entries(kind)]
+        spelled = [name for text in texts for name in (names if text == "all" else [text])]
+        plugins = [self.registry.resolve(kind, text) for text in spelled]
+        return {plugin.label: plugin for plugin in plugins}
+
+    @cached_property
+    def data(self) -> Data:
+        return self.registry.resolve("datasets", self.config.dataset)()
+
+    @cached_property
+    def split(self) -> Split:
+        return make_split(self.config, self.data, self.scenario, self.store)
+
+    @property
+    def rows(self) -> list[str]:
+        """Rows whose models are stored: the two trained populations, then each method."""
+        return [ORIGINAL, RETRAINED, *self.methods]
+
+    def seed_name(self, *name: str | int) -> tuple[str | int, ...]:
+        """The full name of a random decision of this experiment."""
+        return (self.config.seed, self.data.fingerprint, self.scenario.label, *name)
+
+    # Content keys -----------------------------------------------------------------------------
+
+    def key(self, cell: Cell) -> str:
+        """The content key of what ``cell`` makes."""
+        return getattr(self, f"_{cell.stage}_key")(cell.row, cell.member)
+
+    def _train_key(self, row: str, member: int) -> str:
+        return content_key(
+            stage="train",
+            version=TRAIN_VERSION,
+            split=self.split.key,
+            model=self.model.identity,
+            recipe=self.config.train.model_dump(mode="json"),
+            role=row,
+            member=member,
+        )
+
+    def _prepare_key(self, row: str, member: int) -> str:
+        identity = self.methods[row].identity
+        fields = self.methods[row].target.prepare_fields
+        used = {name: value for name, value in identity["params"].items() if name in fields}
+        return content_key(
+            stage="prepare",
+            original=self._train_key(ORIGINAL, member),
+            method=identity | {"params": used},
+        )
+
+    def _unlearn_key(self, row: str, member: int) -> str:
+        return content_key(
+            stage="unlearn",
+            version=UNLEARN_VERSION,
+            original=self._train_key(ORIGINAL, member),
+            method=self.methods[row].identity,
+            seed=self.config.seed,
+        )
+
+    def _predict_key(self, row: str, member: int) -> str:
+        trained = row in (ORIGINAL, RETRAINED)
+        source = self._train_key(row, member) if trained else self._unlearn_key(row, member)
+        return content_key(stage="predict", version=PREDICT_VERSION, of=source)
+
+    def has(self, cell: Cell) -> bool:
+        return self.store.has(cell.stage, self.key(cell))
+
+    def failure(self, row: str, member: int) -> dict[str, Any] | None:
+        """Why a method's cell is not there, if it failed."""
+        return self.store.failure("unlearn", self._unlearn_key(row, member))
+
+    # Tensors ----------------------------------------------------------------------------------
+
+    @cached_property
+    def device(self) -> torch.device:
+        return find_device(self.config.device)
+
+    @cached_property
+    def recipe(self) -> Recipe:
+        from bench.recipe import Recipe
+
+        data = self.data
+        shape = (len(data.classes), data.channels, data.image_size)
+        return Recipe(self.config.train, lambda: self.model(*shape), len(data.classes), self.device)
+
+    @cached_property
+    def pools(self) -> dict[str, Examples]:
+        """Training (with the labels that were trained on), validation and test examples."""
+        import torch
+
+        from bench.examples import Examples
+
+        labels = {
+            "train": self.split.train_labels,
+            "validation": self.data.labels[self.split.validation],
+            "test": self.data.labels[self.split.test],
+        }
+        pools = {}
+        for part, part_labels in labels.items():
+            images = self.data.images[getattr(self.split, part)]
+            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
+            pixels = pixels.contiguous(memory_format=torch.channels_last)
+            pools[part] = Examples(
+                pixels.to(self.device),
+                torch.from_numpy(part_labels).to(self.device),
+                self.data.scale,
+            )
+        return pools
+
+    def part(self, name: str) -> Examples:
+        """Examples by the names of the split: train, forget, retain, retain_sample, ..."""
+        import torch
+
+        if name in self.pools:
+            return self.pools[name]
+        return self.pools["train"].take(torch.from_numpy(getattr(self.split, name)))
+
+    def load_model(self, row: str, member: int) -> torch.nn.Module:
+        """A stored model of a row, on the device, in eval mode."""
+        stage = "train" if row in (ORIGINAL, RETRAINED) else "unlearn"
+        weights = self.store.tensors(stage, self.key(Cell(stage, row, member)))
+        with seeds.isolated(0):
+            model = self.recipe.blank_model()
+        model.load_state_dict(weights)
+        return model.eval()
+
+
+def find_device(name: str) -> torch.device:
+    """The torch device called ``name``; ``auto`` takes a GPU where there is one."""
+    import torch
+
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise UserError(
+            f"device = {name}: {reason}; allowed: auto, cpu, or a GPU of this machine"
+        ) from error
+    return device
+
+
+@lru_cache(maxsize=2)
+def _cached(config_json: str) -> Experiment:
+    return Experiment(Config.model_validate(json.loads(config_json)))
+
+
+def experiment_for(config: Config) -> Experiment:
+    """The experiment of a configuration; a process that does many of its cells loads data once."""
+    return _cached(config.model_dump_json())

@@ -1,0 +1,111 @@
+"""What scores are computed from, and what they are: arrays in, numbers with intervals out.
+
+Nothing here or in attacks/ knows of models or torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+
+from bench import seeds
+
+PARTS = ("forget", "retain", "validation", "test")
+
+
+@dataclass(frozen=True)
+class Labels:
+    """Labels of one part, int64 [n]: as the original was trained on them, and as they truly are."""
+
+    train: np.ndarray
+    true: np.ndarray
+
+
+@dataclass(frozen=True)
+class Population:
+    """Outputs of the models of one row.
+
+    ``members``: int [m], which original (and retrained) model each belongs to; fewer than all where
+    cells failed. ``logits``: part -> float32 [m, n, classes].
+    """
+
+    members: np.ndarray
+    logits: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(self.members)
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """All outputs of a run.
+
+    ``original`` and ``retrained``: the populations trained on D and on Dr, member by member paired.
+    ``rows``: what is to be scored, sanity rows included. ``labels``: part -> labels. ``seed``: for
+    the resampling of scores.
+    """
+
+    original: Population
+    retrained: Population
+    rows: Mapping[str, Population]
+    labels: Mapping[str, Labels]
+    seed: int = 0
+
+    @property
+    def num_classes(self) -> int:
+        return self.original.logits["forget"].shape[2]
+
+    def rng(self, *purpose: str | int) -> np.random.Generator:
+        """The generator for one purpose; the same for every row, so rows stay comparable."""
+        return seeds.numpy_rng(self.seed, "score", *purpose)
+
+
+@dataclass(frozen=True)
+class Readout:
+    """What a number is: its heading, where it should be, and how to print it.
+
+    ``target``: the value of a perfect method; None: the mean of the retrained population.
+    ``main``: shown in the terminal's table.
+    """
+
+    name: str
+    title: str
+    better: Literal["target", "low", "high"] = "target"
+    target: float | None = None
+    percent: bool = False
+    main: bool = False
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number of one row. Intervals are 95 %, over models; None where there is none.
+
+    ``spread``: standard deviation over models. ``gap``: value minus target, with an interval that
+    knows the noise of both. ``values``: per model, where the number is a mean over models.
+    """
+
+    row: str
+    readout: str
+    value: float
+    target: float
+    count: int
+    interval: tuple[float, float] | None = None
+    spread: float | None = None
+    gap: float | None = None
+    gap_interval: tuple[float, float] | None = None
+    values: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Scores:
+    """What an attack found: its readouts, a number per row and readout, and curves to draw.
+
+    ``curves``: arrays by name, ``"<row>|<curve>"``.
+    """
+
+    readouts: list[Readout]
+    scores: list[Score]
+    curves: dict[str, np.ndarray] = field(default_factory=dict)

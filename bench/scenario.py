@@ -1,0 +1,33 @@
+"""What a scenario sees and what it answers: who is to be forgotten, and what was trained on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class TrainingSet:
+    """The training set, and nothing else: a scenario cannot touch validation or test data.
+
+    ``labels``: true labels, int64 [n]; ``classes``: their names.
+    """
+
+    labels: np.ndarray
+    classes: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ForgetRequest:
+    """A scenario's answer.
+
+    ``forget``: bool [n], the forget set; ``train_labels``: int64 [n], what the original model is
+    trained on (poison included); ``goal``: what the request is for. A method may know the goal, as
+    whoever files such a request does: poison is to be unlearned *and* classified right afterwards.
+    """
+
+    forget: np.ndarray
+    train_labels: np.ndarray
+    goal: Literal["removal", "depoison"]

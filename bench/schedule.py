@@ -1,0 +1,181 @@
+"""Runs cells: timed ones alone on the machine, the others side by side, with progress on stderr."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+
+from bench.config import Config
+from bench.experiment import ORIGINAL, Cell, Experiment, experiment_for
+from bench.store import Store
+
+Report = Callable[[str, int, int], None]
+
+
+def run_cells(experiment: Experiment, cells: list[Cell], timed: int, report: Report) -> None:
+    """Make every cell that is not there yet.
+
+    Members below ``timed`` run one at a time with nothing beside them, so that their wall time is
+    theirs; the rest use all jobs. A finished cell is stored at once, so nothing is lost by a kill.
+    """
+    missing = [cell for cell in cells if not experiment.has(cell)]
+    if not missing:
+        return
+    alone = [cell for cell in missing if cell.member < timed]
+    together = [cell for cell in missing if cell.member >= timed]
+    stage, done = missing[0].stage, 0
+    report(stage, done, len(missing))
+    for batch, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
+        for _finished in _in_parallel(experiment, batch, is_alone):
+            done += 1
+            report(stage, done, len(missing))
+
+
+def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iterable[None]:
+    if not cells:
+        return
+    jobs = job_count(experiment.config)
+    if jobs == 1:
+        for cell in cells:
+            with one_thread():
+                make(experiment, cell, alone)
+            yield
+        return
+    from joblib import Parallel, delayed
+
+    parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
+    yield from parallel(delayed(_make_in_worker)(experiment.config, cell, alone) for cell in cells)
+
+
+def job_count(config: Config) -> int:
+    """``jobs``, or the cores that this process may use."""
+    if config.jobs is not None:
+        return config.jobs
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
+
+
+def _make_in_worker(config: Config, cell: Cell, alone: bool) -> None:
+    with one_thread():
+        make(experiment_for(config), cell, alone)
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+_warm: set[Store] = set()
+
+
+def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
+    """Make one cell and store it."""
+    from bench.stages.predict import predict
+    from bench.stages.train import train
+    from bench.stages.unlearn import prepare, unlearn
+
+    if alone and experiment.store not in _warm:
+        _warm_up(experiment)
+        _warm.add(experiment.store)
+    stages = {"train": train, "prepare": prepare, "unlearn": unlearn, "predict": predict}
+    stages[cell.stage](experiment, cell, alone)
+
+
+def _warm_up(experiment: Experiment) -> None:
+    """A few training steps, not timed: the first ones of a process pay for its start."""
+    import torch
+
+    from bench import seeds
+
+    rng = seeds.torch_rng("warm-up")
+    few = experiment.part("train").take(torch.arange(min(256, len(experiment.part("train")))))
+    settings = experiment.recipe.settings.model_copy(update={"epochs": 2})
+    recipe = type(experiment.recipe)(
+        settings, experiment.recipe.build, experiment.recipe.num_classes, experiment.device
+    )
+    recipe.train(recipe.fresh_model(rng), few, rng)
+
+
+@contextmanager
+def progress(quiet: bool = False) -> Iterator[Report]:
+    """A bar with time left on a terminal, plain lines elsewhere; always on stderr."""
+    if quiet:
+        yield lambda _stage, _done, _total: None
+    elif sys.stderr.isatty():
+        with _progress_bar() as report:
+            yield report
+    else:
+        yield _plain_lines()
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Report]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    columns = (
+        TextColumn("{task.description:<10}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+    )
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        tasks = {}
+
+        def report(stage: str, done: int, total: int) -> None:
+            if stage not in tasks or bar.tasks[tasks[stage]].finished:
+                tasks[stage] = bar.add_task(stage, total=total)
+            bar.update(tasks[stage], completed=done)
+
+        yield report
+
+
+def _plain_lines(every_s: float = 15.0) -> Report:
+    started: dict[str, float] = {}
+    last = 0.0
+
+    def report(stage: str, done: int, total: int) -> None:
+        nonlocal last
+        now = time.monotonic()
+        if done == 0:
+            started[stage] = now
+        if done not in (0, total) and now - last < every_s:
+            return
+        last = now
+        elapsed = now - started.setdefault(stage, now)
+        print(f"{stage}: {done}/{total} ({elapsed:.0f} s)", file=sys.stderr, flush=True)
+
+    return report
+
+
+def plan(experiment: Experiment) -> list[list[Cell]]:
+    """All cells of an experiment, in groups that must follow one another."""
+    members = range(experiment.config.models)
+    trained = (ORIGINAL, "retrained")
+    prepared = [label for label, plugin in experiment.methods.items() if plugin.target.prepares()]
+    return [
+        [Cell("train", row, i) for row in trained for i in members],
+        [Cell("prepare", row, i) for row in prepared for i in members],
+        [Cell("unlearn", row, i) for row in experiment.methods for i in members],
+        [Cell("predict", row, i) for row in experiment.rows for i in members],
+    ]

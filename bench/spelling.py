@@ -1,0 +1,96 @@
+"""One spelling of a choice everywhere: ``pgu``, ``ssd[alpha=10,lam=1]``, ``npz:data/cifar10.npz``.
+
+Command line, recipes, logs, tables and records all use it. A value is written as in TOML; what is
+not TOML is taken as plain text, so ``poison[flip=pairs]`` needs no quotes.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+from bench.errors import UserError
+
+SHAPE = re.compile(r"(?P<name>[A-Za-z][\w+-]*)(?::(?P<argument>[^\[\]]+))?(?:\[(?P<params>.*)\])?")
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A plugin's name, the argument after its colon, and the parameters that were spelled out."""
+
+    name: str
+    argument: str | None = None
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        argument = f":{self.argument}" if self.argument else ""
+        params = ",".join(f"{key}={spell_value(value)}" for key, value in self.params.items())
+        return f"{self.name}{argument}[{params}]" if params else f"{self.name}{argument}"
+
+
+def parse(text: str) -> Choice:
+    """Read ``name:argument[key=value,...]``; raises UserError where it is not of that form."""
+    match = SHAPE.fullmatch(text.strip())
+    if not match:
+        raise UserError(f"cannot read '{text}': write NAME, NAME:ARGUMENT or NAME[key=value,...]")
+    params = {}
+    for part in split_list(match["params"] or ""):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise UserError(f"cannot read '{part}' in '{text}': parameters are written key=value")
+        if key.strip() in params:
+            raise UserError(f"'{text}' gives {key.strip()} twice")
+        params[key.strip()] = parse_value(value)
+    return Choice(match["name"], match["argument"], params)
+
+
+def parse_value(text: str) -> Any:
+    """A TOML value, or the text itself."""
+    text = text.strip()
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def spell_value(value: Any) -> str:
+    """The shortest text that ``parse_value`` reads back as an equal value."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k} = {spell_value(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, (list, tuple)):
+        return "[" + ", ".join(spell_value(item) for item in value) + "]"
+    if isinstance(value, str) and (
+        parse_value(value) != value or re.search(r"[,\[\]{}=\"]", value)
+    ):
+        return json.dumps(value)
+    return str(value)
+
+
+def split_list(text: str) -> list[str]:
+    """Split at the commas that stand outside brackets and quotes."""
+    parts, depth, quoted, current = [], 0, False, ""
+    for character in text:
+        quoted ^= character == '"'
+        if not quoted:
+            depth += (character in "[{") - (character in "]}")
+        if character == "," and depth == 0 and not quoted:
+            parts.append(current)
+            current = ""
+        else:
+            current += character
+    return [part.strip() for part in [*parts, current] if part.strip()]
+
+
+def unknown(what: str, name: str, known: list[str]) -> UserError:
+    """The error for a name that is not known: near matches first, then all."""
+    near = get_close_matches(name, known, n=3, cutoff=0.5)
+    hint = f"did you mean {' or '.join(near)}? " if near else ""
+    return UserError(f"unknown {what} '{name}': {hint}known: {', '.join(known)}")

@@ -1,0 +1,20 @@
+"""Predict: class logits of a stored model on every part of the split, in eval mode and fp32."""
+
+from __future__ import annotations
+
+from bench.experiment import Cell, Experiment
+from bench.outputs import PARTS
+from bench.recipe import predict as logits_of
+
+SPLIT_NAME = {"retain": "retain_sample"}
+
+
+def predict(experiment: Experiment, cell: Cell, _alone: bool) -> None:
+    """Compute and store the logits of one model."""
+    model = experiment.load_model(cell.row, cell.member)
+    logits = {
+        part: logits_of(model, experiment.part(SPLIT_NAME.get(part, part))).numpy()
+        for part in PARTS
+    }
+    record = {"row": cell.row, "member": cell.member}
+    experiment.store.write("predict", experiment.key(cell), record, **logits)

@@ -1,0 +1,123 @@
+"""Score: attacks read the stored outputs of a run and nothing else."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment
+from bench.outputs import PARTS, Labels, Outputs, Population, Readout, Score, Scores
+from bench.registry import Plugin
+from bench.store import content_key
+
+VERSION = 1
+CONSTANT = "constant"
+CERTAIN = 20.0  # logit lead of the constant predictor
+
+
+def gather(experiment: Experiment) -> Outputs:
+    """All stored outputs of a run, with the sanity rows: original, retrain and constant."""
+    original, retrained = (_population(experiment, row) for row in (ORIGINAL, RETRAINED))
+    methods = {label: _population(experiment, label) for label in experiment.methods}
+    rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
+    rows[CONSTANT] = constant_predictor(original, _labels(experiment)["retain"])
+    return Outputs(original, retrained, rows, _labels(experiment), experiment.config.seed)
+
+
+def _population(experiment: Experiment, row: str) -> Population:
+    cells = [Cell("predict", row, member) for member in range(experiment.config.models)]
+    there = [cell for cell in cells if experiment.has(cell)]
+    stored = [experiment.store.arrays("predict", experiment.key(cell)) for cell in there]
+    for cell, arrays in zip(there, stored, strict=True):
+        for part, logits in arrays.items():
+            if not np.isfinite(logits).all():
+                raise UserError(f"{row} {cell.member} has non-finite outputs on {part}")
+    logits = {part: np.stack([arrays[part] for arrays in stored]) for part in PARTS if stored}
+    return Population(np.array([cell.member for cell in there], dtype=int), logits)
+
+
+def _labels(experiment: Experiment) -> dict[str, Labels]:
+    split, data = experiment.split, experiment.data
+    positions = {"forget": split.forget, "retain": split.retain_sample}
+    labels = {
+        part: Labels(split.train_labels[index], split.true_labels[index])
+        for part, index in positions.items()
+    }
+    for part in ("validation", "test"):
+        true = data.labels[getattr(split, part)]
+        labels[part] = Labels(true, true)
+    return labels
+
+
+def constant_predictor(like: Population, retain: Labels) -> Population:
+    """Models that say the commonest class of Dr to everything: what collapse looks like."""
+    logits = {}
+    for part, shape in ((part, array.shape) for part, array in like.logits.items()):
+        logits[part] = np.zeros(shape, dtype=np.float32)
+        commonest = np.bincount(retain.train, minlength=shape[2]).argmax()
+        logits[part][:, :, commonest] = CERTAIN
+    return Population(like.members, logits)
+
+
+def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
+    """The scores of one attack: read from the store, or computed and stored."""
+    store, config = experiment.store, experiment.config
+    rows = [row for row in outputs.rows if row != CONSTANT]
+    used = {row: outputs.rows[row].members.tolist() for row in rows}
+    used[RETRAINED] = outputs.retrained.members.tolist()
+    predictions = {
+        row: [experiment.key(Cell("predict", row, member)) for member in members]
+        for row, members in used.items()
+    }
+    key = content_key(
+        stage="score",
+        version=VERSION,
+        attack=plugin.identity,
+        predictions=predictions,
+        split=experiment.split.key,
+        seed=config.seed,
+    )
+    if not store.has("score", key):
+        scores = plugin(outputs)
+        check_scores(plugin.label, scores)
+        store.write("score", key, {"attack": plugin.label, **as_record(scores)}, **scores.curves)
+    record = store.record("score", key)
+    curves = store.arrays("score", key) if "payload" in record else {}
+    return from_record(record, curves)
+
+
+def check_scores(label: str, scores: Scores) -> None:
+    """Raise where an attack gave a number that is not one, or that it did not announce."""
+    known = {readout.name for readout in scores.readouts}
+    for item in scores.scores:
+        if item.readout not in known:
+            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
+        if not np.isfinite(item.value):
+            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")
+
+
+def as_record(scores: Scores) -> dict[str, Any]:
+    """Plain values for JSON; curves are stored beside it."""
+    return {
+        "readouts": [asdict(readout) for readout in scores.readouts],
+        "scores": [asdict(item) for item in scores.scores],
+    }
+
+
+def from_record(record: dict[str, Any], curves: dict[str, np.ndarray]) -> Scores:
+    """What ``as_record`` wrote."""
+    readouts = [Readout(**fields) for fields in record["readouts"]]
+    pairs = ("interval", "gap_interval")
+    scores = [
+        Score(
+            **{
+                k: tuple(v) if k in (*pairs, "values") and v is not None else v
+                for k, v in fields.items()
+            }
+        )
+        for fields in record["scores"]
+    ]
+    return Scores(readouts, scores, curves)

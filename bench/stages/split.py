@@ -1,0 +1,117 @@
+"""Split: who is trained on, validated on, tested on; who is forgotten; which labels were seen.
+
+Test examples are those the data set fixes, else a stratified draw. The validation set is a
+stratified draw from the rest, so that no test example ever chooses anything. The scenario sees the
+training set alone. All index arrays are sorted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bench import seeds
+from bench.config import Config
+from bench.data import Data
+from bench.errors import UserError
+from bench.registry import Plugin
+from bench.scenario import TrainingSet
+from bench.store import Store, content_key
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Split:
+    """Indices into the data set, and both labels of every training example.
+
+    ``forget`` and ``retain`` are positions in ``train`` (0..len(train)-1); ``retain_sample`` is the
+    fixed part of ``retain`` that predictions are made for.
+    """
+
+    key: str
+    train: np.ndarray
+    validation: np.ndarray
+    test: np.ndarray
+    forget: np.ndarray
+    retain: np.ndarray
+    retain_sample: np.ndarray
+    train_labels: np.ndarray
+    true_labels: np.ndarray
+    goal: str
+
+
+def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Split:
+    """The split of a run: read from the store, or drawn and stored."""
+    inputs: dict[str, Any] = {
+        "version": VERSION,
+        "data": data.fingerprint,
+        "scenario": scenario.identity,
+        "seed": config.seed,
+        "subset": config.subset,
+        "validation": config.validation,
+        "test": config.test if data.test is None else None,
+        "retain_sample": config.retain_sample,
+    }
+    key = content_key(stage="split", **inputs)
+    if not store.has("split", key):
+        arrays, goal = _draw(config, data, scenario)
+        record = {"inputs": inputs, "goal": goal, "sizes": {k: len(v) for k, v in arrays.items()}}
+        store.write("split", key, record, **arrays)
+    return Split(key, **store.arrays("split", key), goal=store.record("split", key)["goal"])
+
+
+def _draw(config: Config, data: Data, scenario: Plugin) -> tuple[dict[str, np.ndarray], str]:
+    def rng_for(purpose: str) -> np.random.Generator:
+        return seeds.numpy_rng(config.seed, data.fingerprint, scenario.label, "split", purpose)
+
+    everything = np.arange(len(data.labels))
+    if data.test is None:
+        pool, test = _stratified(data, everything, config.test, rng_for("test"), "test")
+    else:
+        pool, test = np.setdiff1d(everything, data.test), np.sort(data.test)
+    if config.subset is not None and config.subset < len(pool):
+        share = config.subset / len(pool)
+        _, pool = _stratified(data, pool, share, rng_for("subset"), "subset")
+    elif config.subset is not None and config.subset > len(pool):
+        raise UserError(f"subset = {config.subset}: {data.name} has {len(pool)} training examples")
+    train, validation = _stratified(
+        data, pool, config.validation, rng_for("validation"), "validation"
+    )
+    request = scenario(TrainingSet(data.labels[train], data.classes), rng_for("scenario"))
+    forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
+    sample = rng_for("retain sample").permutation(retain)[: config.retain_sample]
+    arrays = {
+        "train": train,
+        "validation": validation,
+        "test": test,
+        "forget": forget,
+        "retain": retain,
+        "retain_sample": np.sort(sample),
+        "train_labels": request.train_labels,
+        "true_labels": data.labels[train],
+    }
+    return arrays, request.goal
+
+
+def _stratified(
+    data: Data, pool: np.ndarray, fraction: float, rng: np.random.Generator, what: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Split ``pool`` class by class; returns (rest, drawn), each sorted."""
+    from sklearn.model_selection import train_test_split
+
+    try:
+        rest, drawn = train_test_split(
+            pool,
+            test_size=fraction,
+            stratify=data.labels[pool],
+            random_state=int(rng.integers(2**31)),
+        )
+    except ValueError as error:
+        raise UserError(
+            f"cannot draw the {what} set ({fraction:g} of {len(pool)} examples of {data.name}, "
+            f"each class represented): {error}"
+        ) from error
+    return np.sort(rest), np.sort(drawn)

@@ -1,0 +1,137 @@
+"""Unlearn: a method forgets Df from its private copy of an original; and what it prepared for that.
+
+A method that fails, breaks its contract or returns non-finite weights leaves a failure record with
+the reason. Such a cell does not count as done and does not stop the others.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import traceback
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from torch import nn
+
+from bench import seeds
+from bench.cost import Cost, measured
+from bench.errors import ContractError, UserError
+from bench.experiment import ORIGINAL, Cell, Experiment
+from bench.method import Task
+
+Outcome = TypeVar("Outcome")
+
+
+def prepare(experiment: Experiment, cell: Cell, alone: bool) -> None:
+    """Compute and store what a method may cache at training time: the forget set is not known."""
+    plugin = experiment.methods[cell.row]
+    model = experiment.load_model(ORIGINAL, cell.member)
+    data = experiment.part("train")
+    seed = seeds.derive(*experiment.seed_name("prepare", cell.row, cell.member))
+
+    def work() -> tuple[dict[str, torch.Tensor], Cost]:
+        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
+            return plugin().prepare(model, data), cost
+
+    outcome = _attempt(experiment, cell, work)
+    if outcome:
+        statistics, cost = outcome
+        record = {"method": cell.row, "member": cell.member, "cost": cost.as_record()}
+        experiment.store.write_tensors("prepare", experiment.key(cell), record, statistics)
+
+
+def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
+    """Make and store one unlearned model, or the record of why there is none."""
+    plugin = experiment.methods[cell.row]
+    name = experiment.seed_name("unlearn", cell.row, cell.member)
+    model = experiment.load_model(ORIGINAL, cell.member)
+    task = make_task(experiment, cell, plugin.target.needs, seeds.torch_rng(*name))
+
+    def work() -> tuple[nn.Module, Cost]:
+        before = fingerprint(model)
+        seed = seeds.derive(*name, "global")
+        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
+            result = plugin().unlearn(model, task)
+        check_result(model, before, result, task)
+        return result, cost
+
+    outcome = _attempt(experiment, cell, work)
+    if outcome:
+        result, cost = outcome
+        record = {
+            "method": cell.row,
+            "params": plugin.params,
+            "member": cell.member,
+            "seed": list(name),
+            "notes": task.notes,
+            "cost": cost.as_record(),
+        }
+        experiment.store.write_tensors("unlearn", experiment.key(cell), record, result.state_dict())
+
+
+def _attempt(experiment: Experiment, cell: Cell, work: Callable[[], Outcome]) -> Outcome | None:
+    """Run a method's code; what it raises becomes a failure record."""
+    try:
+        return work()
+    except Exception as error:
+        known = isinstance(error, (ContractError, UserError))
+        reason = str(error) if known else f"{type(error).__name__}: {error}"
+        record = {
+            "method": cell.row,
+            "member": cell.member,
+            "stage": cell.stage,
+            "reason": reason.partition("\n")[0],
+            "traceback": "".join(traceback.format_exception(error)),
+        }
+        key = experiment.key(Cell("unlearn", cell.row, cell.member))
+        experiment.store.write_failure("unlearn", key, record)
+        return None
+
+
+def make_task(
+    experiment: Experiment, cell: Cell, needs: tuple[str, ...], rng: torch.Generator
+) -> Task:
+    """The task of one cell: guarded views, and the statistics of the method's own original."""
+    statistics = {}
+    if experiment.methods[cell.row].target.prepares():
+        key = experiment.key(Cell("prepare", cell.row, cell.member))
+        stored = experiment.store.tensors("prepare", key)
+        statistics = {name: tensor.to(experiment.device) for name, tensor in stored.items()}
+    return Task(
+        forget=experiment.part("forget"),
+        retain=experiment.part("retain"),
+        validation=experiment.part("validation"),
+        recipe=experiment.recipe,
+        rng=rng,
+        goal=experiment.split.goal,
+        statistics=statistics,
+        needs=needs,
+    )
+
+
+def fingerprint(model: nn.Module) -> str:
+    """A hash of every parameter, buffer and mode of a model."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
+    digest.update(repr([module.training for module in model.modules()]).encode())
+    return digest.hexdigest()
+
+
+def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -> None:
+    """Raise ContractError, saying what is wrong, unless ``result`` is a proper unlearned model."""
+    if task.violations:
+        read = ", ".join(dict.fromkeys(task.violations))
+        raise ContractError(f"read {read} without declaring it in needs = {task.needs!r}")
+    if not isinstance(result, nn.Module):
+        raise ContractError(f"unlearn returned {type(result).__name__}, not a torch.nn.Module")
+    if fingerprint(model) != before:
+        raise ContractError("changed the model it was given: work on copy.deepcopy(model)")
+    expected, found = model.state_dict(), result.state_dict()
+    if {n: t.shape for n, t in expected.items()} != {n: t.shape for n, t in found.items()}:
+        raise ContractError("returned a model with other parameters than the one it was given")
+    broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
+    if broken:
+        raise ContractError(f"returned non-finite weights (NaN or infinity) in {broken[0]}")

@@ -1,0 +1,200 @@
+"""Artefacts by content: a key is the hash of all that affects the artefact.
+
+An artefact is a record (JSON) and, mostly, a payload (weights as safetensors, arrays as npz). The
+payload is written first and the record last, each through a temporary file and a rename, so a
+record that is there means a whole artefact. The payload's checksum stands in the record, the
+record's own beside it; both are checked on reading. Nothing is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import io
+import json
+import os
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from bench.errors import UserError
+
+if TYPE_CHECKING:
+    import torch
+
+SCHEMA_VERSION = 1
+STALE_SECONDS = 24 * 3600
+
+
+def content_key(**ingredients: Any) -> str:
+    """The key of an artefact: a hash of everything that affects it."""
+    return hashlib.sha256(_canonical(ingredients)).hexdigest()[:32]
+
+
+def _canonical(value: Any) -> bytes:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode()
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing; raises UserError where the folder cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.unlink(temporary)
+            raise
+    except OSError as error:
+        raise UserError(
+            f"cannot write {path}: {error.strerror or error}; make room or choose another folder "
+            "with --out"
+        ) from error
+
+
+@dataclass(frozen=True)
+class Store:
+    """A folder of artefacts, one sub-folder per kind."""
+
+    folder: Path
+
+    def open(self) -> Store:
+        """Make sure that the folder can be written, and sweep up after killed runs."""
+        probe = self.folder / ".writable"
+        write_atomic(probe, b"")
+        probe.unlink(missing_ok=True)
+        for leftover in self.folder.rglob(".tmp-*"):
+            with contextlib.suppress(OSError):
+                if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
+                    leftover.unlink()
+        return self
+
+    def _path(self, kind: str, key: str, suffix: str) -> Path:
+        return self.folder / kind / key[:2] / f"{key}{suffix}"
+
+    def has(self, kind: str, key: str) -> bool:
+        """Is the artefact there? Its payload's size is checked, its checksum only on reading."""
+        path = self._path(kind, key, ".json")
+        if not path.exists():
+            return False
+        payload = self._read_record(path).get("payload")
+        if payload:
+            file = path.with_name(payload["file"])
+            if not file.exists() or file.stat().st_size != payload["bytes"]:
+                self._set_aside(file, path)
+        return True
+
+    def record(self, kind: str, key: str) -> dict[str, Any]:
+        """The record of an artefact that is there."""
+        return self._read_record(self._path(kind, key, ".json"))
+
+    def arrays(self, kind: str, key: str) -> dict[str, np.ndarray]:
+        """The arrays of an artefact that is there."""
+        with np.load(io.BytesIO(self._payload(kind, key)), allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
+
+    def tensors(self, kind: str, key: str) -> dict[str, torch.Tensor]:
+        """The tensors of an artefact that is there, on the CPU."""
+        from safetensors.torch import load
+
+        return load(self._payload(kind, key))
+
+    def write(self, kind: str, key: str, record: Mapping[str, Any], **arrays: np.ndarray) -> None:
+        """Store a record, with its arrays where there are any."""
+        payload = None
+        if arrays:
+            buffer = io.BytesIO()
+            np.savez(buffer, **arrays)
+            payload = (".npz", buffer.getvalue())
+        self._write(kind, key, record, payload)
+
+    def write_tensors(
+        self, kind: str, key: str, record: Mapping[str, Any], tensors: Mapping[str, torch.Tensor]
+    ) -> None:
+        """Store a record with its tensors, from whatever device."""
+        from safetensors.torch import save
+
+        whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+        self._write(kind, key, record, (".safetensors", save(whole)))
+
+    def _write(
+        self, kind: str, key: str, record: Mapping[str, Any], payload: tuple[str, bytes] | None
+    ) -> None:
+        body = dict(record)
+        if payload:
+            suffix, content = payload
+            path = self._path(kind, key, suffix)
+            write_atomic(path, content)
+            digest = hashlib.sha256(content).hexdigest()
+            body["payload"] = {"file": path.name, "bytes": len(content), "sha256": digest}
+        write_record(self._path(kind, key, ".json"), body)
+        self._path(kind, key, ".failed.json").unlink(missing_ok=True)
+
+    def write_failure(self, kind: str, key: str, record: Mapping[str, Any]) -> None:
+        """Keep why an artefact could not be made. It does not count as done."""
+        write_record(self._path(kind, key, ".failed.json"), dict(record))
+
+    def failure(self, kind: str, key: str) -> dict[str, Any] | None:
+        """The record of the last failure, if the artefact failed and was not made since."""
+        path = self._path(kind, key, ".failed.json")
+        return self._read_record(path) if path.exists() else None
+
+    def _read_record(self, path: Path) -> dict[str, Any]:
+        return read_record(path, lambda: self._set_aside(path, path))
+
+    def _payload(self, kind: str, key: str) -> bytes:
+        path = self._path(kind, key, ".json")
+        payload = self._read_record(path)["payload"]
+        file = path.with_name(payload["file"])
+        content = file.read_bytes() if file.exists() else b""
+        if hashlib.sha256(content).hexdigest() != payload["sha256"]:
+            self._set_aside(file, path)
+        return content
+
+    def _set_aside(self, damaged: Path, record: Path) -> None:
+        aside = damaged.with_name(f"{damaged.name}.damaged")
+        try:
+            if damaged.exists():
+                os.replace(damaged, aside)
+            record.unlink(missing_ok=True)
+            then = f"set aside as {aside.name}, repeat the command to make it anew"
+        except OSError as error:
+            then = f"delete it and repeat the command ({error.strerror})"
+        raise UserError(f"damaged file {damaged} (its checksum does not match): {then}")
+
+
+def write_record(path: Path, body: Mapping[str, Any]) -> None:
+    """Write a JSON record with its schema version and checksum."""
+    content = {"schema_version": SCHEMA_VERSION, **body}
+    content["check"] = hashlib.sha256(_canonical(content)).hexdigest()
+    write_atomic(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
+
+
+def read_record(path: Path, damaged: Any = None) -> dict[str, Any]:
+    """Read a record; ``damaged()`` is called (and raises) where it is not what was written."""
+    try:
+        content = json.loads(path.read_bytes())
+        check = content.pop("check")
+        whole = hashlib.sha256(_canonical(content)).hexdigest() == check
+    except (ValueError, KeyError, AttributeError):
+        whole = False
+    if not whole:
+        if damaged:
+            damaged()
+        raise UserError(f"damaged file {path} (its checksum does not match): delete it")
+    if content["schema_version"] > SCHEMA_VERSION:
+        raise UserError(
+            f"{path} was written by a newer version (schema {content['schema_version']}, this one "
+            f"reads {SCHEMA_VERSION}): update the package"
+        )
+    return content

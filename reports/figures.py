@@ -1,0 +1,115 @@
+"""Figures of a run, as PNG and SVG: ROC curves of the membership attack, entropy histograms."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import matplotlib
+
+matplotlib.use("Agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from reports.style import SETTINGS, look
+from reports.table import row_order, title
+
+if TYPE_CHECKING:
+    from bench.pipeline import Run
+
+
+def write_figures(run: Run, folder: Path) -> list[Path]:
+    """Draw every figure that the run has curves for; returns the files."""
+    drawings: dict[str, Callable[[Run], Figure]] = {}
+    curves = run.scores_of.curves
+    if any(name.endswith("|roc_fpr") for name in curves):
+        drawings["roc"] = roc
+    if any(name.endswith("|log_entropy") for name in curves):
+        drawings["entropy"] = entropy_histograms
+    written = []
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, draw in drawings.items():
+        with matplotlib.rc_context(SETTINGS), warnings.catch_warnings():
+            figure = draw(run)
+            for suffix in ("png", "svg"):
+                path = folder / f"{name}.{suffix}"
+                figure.savefig(path, metadata={"Date": None} if suffix == "svg" else None)
+                written.append(path)
+            plt.close(figure)
+    return written
+
+
+def roc(run: Run) -> Figure:
+    """ROC and log-ROC of the membership attack, target sets of all rows against retrained."""
+    curves = run.scores_of.curves
+    scores = {s.row: s for s in run.scores_of.scores if s.readout == "mia_auc"}
+    figure, (linear, logarithmic) = plt.subplots(1, 2, figsize=(8.4, 4.4))
+    for row in row_order(run):
+        if f"{row}|roc_fpr" not in curves or row == "constant":
+            continue
+        false, true = curves[f"{row}|roc_fpr"], curves[f"{row}|roc_tpr"]
+        label = f"{row}  {scores[row].value:.3f}"
+        if scores[row].interval:
+            label += " [{:.3f}, {:.3f}]".format(*scores[row].interval)
+        linear.plot(false, true, label=label, linewidth=1.4, **look(row))
+        logarithmic.plot(false, true, linewidth=1.4, **look(row))
+    smallest = 1e-4
+    for axes, start in ((linear, 0), (logarithmic, smallest)):
+        chance = np.linspace(start, 1, 200)
+        axes.plot(chance, chance, color="#c0c0c0", linewidth=0.8, zorder=0)
+        axes.set(xlabel="false positive rate (retrained called original)")
+    linear.set(ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+    logarithmic.set(xscale="log", yscale="log", xlim=(smallest, 1), ylim=(smallest, 1))
+    logarithmic.set(aspect="equal")
+    figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9)
+    figure.legend(
+        *linear.get_legend_handles_labels(),
+        title="AUC [95 % interval over models]; 0.5: nothing left to tell",
+        loc="upper center",
+        bbox_to_anchor=(0.5, 0.0),
+        ncols=2,
+    )
+    return figure
+
+
+def entropy_histograms(run: Run) -> Figure:
+    """Log-entropy of the outputs on Df, one panel per row, retrained models behind."""
+    curves = run.scores_of.curves
+    edges, reference = curves["|edges"], curves["retrained|log_entropy"]
+    rows = [row for row in row_order(run) if f"{row}|log_entropy" in curves and row != "constant"]
+    scores = {s.row: s for s in run.scores_of.scores if s.readout == "entropy_js"}
+    columns = min(3, len(rows))
+    lines = -(-len(rows) // columns)
+    figure, grid = plt.subplots(
+        lines,
+        columns,
+        figsize=(2.9 * columns, 1.9 * lines),
+        sharex=True,
+        sharey=True,
+        squeeze=False,
+        layout="constrained",
+    )
+    for axes, row in zip(grid.flat, rows, strict=False):
+        _histogram(axes, edges, reference, "#c4c4c4", filled=True)
+        _histogram(axes, edges, curves[f"{row}|log_entropy"], look(row)["color"])
+        axes.set_title(f"{row}   JS {scores[row].value:.3f}")
+    for axes in grid.flat[len(rows) :]:
+        axes.set_axis_off()
+    shown = reference + sum(curves[f"{row}|log_entropy"] for row in rows)
+    visible = edges[:-1][shown > 0]
+    grid.flat[0].set_xlim(visible.min() - 0.5, 1)
+    figure.supxlabel("log entropy of the outputs on the forget set (nats)", fontsize=9)
+    figure.supylabel("share of outputs", fontsize=9)
+    figure.suptitle(f"{title(run)}\ngrey: retrained models", fontsize=9)
+    return figure
+
+
+def _histogram(
+    axes: Axes, edges: np.ndarray, counts: np.ndarray, color: str, filled: bool = False
+) -> None:
+    axes.stairs(counts / counts.sum(), edges, color=color, fill=filled, linewidth=1.2)

@@ -1,0 +1,232 @@
+"""Tables of a run: every number on a line, and the comparison as CSV, Markdown or for a terminal.
+
+Every printed cell comes from the same numbers: mean, spread over models, 95 % interval, and the gap
+to the target with its own interval. A gap whose interval contains 0 is marked as not told apart.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from bench.outputs import Readout, Score
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from bench.pipeline import Run
+
+SAME = "≈"  # the data do not tell this number from its target
+NONE = "-"
+ROOMY = 120  # columns from which intervals fit
+INTERVAL = re.compile(r" (\[[^\]]*\])")
+
+
+def tidy(run: Run) -> pd.DataFrame:
+    """One line per row and readout, costs included; intervals and gaps as columns."""
+    lines = [_tidy_line(score) for score in run.scores_of.scores]
+    for row, cost in costs(run).items():
+        for name, value in cost.items():
+            if value is not None:
+                lines.append({"row": row, "readout": name, "value": value})
+    table = pd.DataFrame(lines)
+    table.insert(0, "scenario", run.record["scenario"])
+    table.insert(0, "dataset", run.record["data"]["name"])
+    return table
+
+
+def _tidy_line(score: Score) -> dict[str, Any]:
+    low, high = score.interval or (None, None)
+    gap_low, gap_high = score.gap_interval or (None, None)
+    return {
+        "row": score.row,
+        "readout": score.readout,
+        "value": score.value,
+        "spread": score.spread,
+        "low": low,
+        "high": high,
+        "target": score.target,
+        "gap": score.gap,
+        "gap_low": gap_low,
+        "gap_high": gap_high,
+        "models": score.count,
+    }
+
+
+def costs(run: Run) -> dict[str, dict[str, float | None]]:
+    """Per method: seconds, share of retraining, passes, memory; preparation stands apart."""
+    rows = run.record["rows"]
+    retrain = _mean(cost["time_s"] for cost in rows["retrain"]["cost"])
+    table = {}
+    for row, record in rows.items():
+        seconds = _mean(cost["time_s"] for cost in record["cost"])
+        table[row] = {
+            "time_s": seconds,
+            "time_vs_retrain": seconds / retrain if seconds is not None and retrain else None,
+            "prepare_time_s": _mean(cost["time_s"] for cost in record["prepare_cost"]),
+            "forward_examples": _mean(cost["forward_examples"] for cost in record["cost"]),
+            "backward_examples": _mean(cost["backward_examples"] for cost in record["cost"]),
+            "peak_memory_mb": _mean(cost["peak_memory_mb"] for cost in record["cost"]),
+        }
+    return table
+
+
+def _mean(values: Iterable[float | None]) -> float | None:
+    known = [value for value in values if value is not None]
+    return sum(known) / len(known) if known else None
+
+
+def comparison(run: Run, main_only: bool = False) -> pd.DataFrame:
+    """Rows are methods, columns are readouts and cost, cells are printed text."""
+    readouts = [r for r in run.scores_of.readouts if r.main or not main_only]
+    scores = {(score.row, score.readout): score for score in run.scores_of.scores}
+    cost = costs(run)
+    lines = {}
+    for row in row_order(run):
+        line = {r.title: cell_text(scores.get((row, r.name)), r) for r in readouts}
+        share = cost.get(row, {}).get("time_vs_retrain")
+        line["time / retraining"] = NONE if share is None else f"{share:.3g}"
+        record = run.record["rows"].get(row)
+        line["models"] = f"{record['done']}/{run.record['config']['models']}" if record else NONE
+        lines[row] = line
+    target = {r.title: target_text(run, r) for r in readouts}
+    lines["target"] = target | {"time / retraining": "low", "models": NONE}
+    return pd.DataFrame.from_dict(lines, orient="index")
+
+
+def row_order(run: Run) -> list[str]:
+    """Sanity rows frame the methods: original and retrain first, the constant predictor last."""
+    methods = [row for row in run.record["rows"] if row != "retrain"]
+    return ["original", "retrain", *methods, "constant"]
+
+
+def target_text(run: Run, readout: Readout) -> str:
+    """Where the column's numbers should be."""
+    if readout.target is None:
+        paired = [s for s in run.scores_of.scores if s.readout == readout.name]
+        return f"{number(paired[0].target, readout)} (retrained)" if paired else NONE
+    if readout.better == "high":
+        return "high, at most as retrain"
+    return (
+        f"low ({number(readout.target, readout)})"
+        if readout.better == "low"
+        else number(readout.target, readout)
+    )
+
+
+def cell_text(score: Score | None, readout: Readout) -> str:
+    """``12.3 ±1.1 ≈ [11.8, 12.9]``: value, spread over models, same-as-target mark, interval."""
+    if score is None:
+        return NONE
+    text = number(score.value, readout)
+    if score.spread is not None:
+        text += f" ±{number(score.spread, readout)}"
+    if readout.better == "target" and same(score):
+        text += f" {SAME}"
+    if score.interval is not None:
+        text += f" [{number(score.interval[0], readout)}, {number(score.interval[1], readout)}]"
+    return text
+
+
+def same(score: Score) -> bool:
+    """Do the data leave open whether the number is at its target?"""
+    return score.gap_interval is not None and score.gap_interval[0] <= 0 <= score.gap_interval[1]
+
+
+def number(value: float, readout: Readout) -> str:
+    """Percentages with one decimal, other numbers with three; no minus sign before a zero."""
+    text = f"{100 * value:.1f}" if readout.percent else f"{value:.3f}"
+    return text.removeprefix("-") if float(text) == 0 else text
+
+
+def heading(readout: Readout) -> str:
+    return f"{readout.title} (%)" if readout.percent else readout.title
+
+
+def to_csv(run: Run) -> str:
+    """The tidy table."""
+    return tidy(run).to_csv(index=False, lineterminator="\n")
+
+
+def to_markdown(run: Run) -> str:
+    """The comparison with every readout, and what a reader must know beneath it."""
+    table = comparison(run)
+    units = {r.title: heading(r) for r in run.scores_of.readouts}
+    header = ["method", *(units.get(column, column) for column in table.columns)]
+    lines = [_markdown_line(header), _markdown_line(["---"] * len(header))]
+    lines += [
+        _markdown_line([row, *cells])
+        for row, cells in zip(table.index, table.to_numpy().tolist(), strict=True)
+    ]
+    notes = [f"- {_escape(note)}" for note in footnotes(run)]
+    return "\n".join([f"# {_escape(title(run))}", "", *lines, "", *notes, ""])
+
+
+def _markdown_line(cells: list[str]) -> str:
+    return "| " + " | ".join(_escape(str(cell)) for cell in cells) + " |"
+
+
+def _escape(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;")
+
+
+def title(run: Run) -> str:
+    """One line that says what was compared."""
+    record, sizes = run.record, run.record["sizes"]
+    return (
+        f"{record['data']['name']}, {record['scenario']}, {record['model']}: "
+        f"N = {record['config']['models']} models, {sizes['forget']} of {sizes['train']} "
+        "training examples forgotten"
+    )
+
+
+def footnotes(run: Run) -> list[str]:
+    """How to read the table, and everything about it that is not as it should be."""
+    count = run.record["config"]["models"]
+    notes = [
+        "mean ±standard deviation over models [95 % interval over models]; "
+        f"{SAME}: not told apart from its target",
+        "retrain: retrained again with other seeds, what perfect forgetting scores; "
+        "constant: always the commonest class, what collapse scores",
+        "forgetting quality F depends on N: compare it with the retrain row, never across N",
+    ]
+    if count < 3:
+        notes.append(f"N = {count}: too few models for intervals (3) or for conclusions (20)")
+    timed = sum(c["time_s"] is not None for c in run.record["rows"]["retrain"]["cost"])
+    notes.append(f"time: of unlearning alone, mean of {timed} models run alone on the machine")
+    for row, record in run.record["rows"].items():
+        if record["failures"]:
+            first = record["failures"][0]
+            notes.append(
+                f"{row}: {len(record['failures'])} of {count} models failed "
+                f"({first['stage']}, model {first['member']}: {first['reason']})"
+            )
+        for text in dict.fromkeys(note["text"] for note in record["notes"]):
+            members = sum(note["text"] == text for note in record["notes"])
+            notes.append(f"{row}: {text} ({members} of {count} models)")
+    if run.record["data"]["note"]:
+        notes.append(f"data: {run.record['data']['note']}")
+    return notes
+
+
+def terminal(run: Run, width: int = 160) -> Table:
+    """The main readouts as a table for the terminal; without intervals where it is narrow."""
+    from rich.table import Table
+    from rich.text import Text
+
+    frame = comparison(run, main_only=True)
+    units = {r.title: heading(r) for r in run.scores_of.readouts}
+    narrow = width < ROOMY
+    table = Table(title=title(run), title_justify="left", pad_edge=False, padding=(0, 1))
+    table.add_column("method", no_wrap=True)
+    for column in frame.columns:
+        table.add_column(units.get(column, column), justify="right")
+    for row, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
+        if row == "target":
+            table.add_section()
+        shown = [INTERVAL.sub("" if narrow else r"\n\1", cell) for cell in cells]
+        table.add_row(Text(row), *(Text(cell) for cell in shown))
+    return table

@@ -1,0 +1,22 @@
+"""Everything that a report writes beside a run's records."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.store import write_atomic
+from reports.table import to_csv, to_markdown
+
+if TYPE_CHECKING:
+    from bench.pipeline import Run
+
+
+def write_report(run: Run, folder: Path) -> list[Path]:
+    """Tables (CSV, Markdown) and figures (PNG, SVG) of a run; returns the files."""
+    from reports.figures import write_figures
+
+    texts = {"table.csv": to_csv(run), "table.md": to_markdown(run)}
+    for name, text in texts.items():
+        write_atomic(folder / name, text.encode())
+    return [*(folder / name for name in texts), *write_figures(run, folder)]
