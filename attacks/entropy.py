@@ -48,7 +48,7 @@ def entropy(outputs: Outputs) -> Scores:
         )
         size, paired = len(population), population.members
 
-        def distances(kept, values=values, counts=counts, paired=paired):  # noqa: ANN001, ANN202
+        def distances(kept, values=values, counts=counts, paired=paired):
             theirs = paired[kept]
             return np.array(
                 [

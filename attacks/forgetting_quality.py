@@ -12,6 +12,8 @@ Deviations: the report leaves the statistic f and the attacks open; its notebook
 downwards (direction=up). Ours are LiRA's logit-scaled confidence in the trained label and both
 directions, beside the notebook's logistic regression on stratified shuffle splits (10 % held out).
 If every attack is discarded, algorithm 1 leaves eps undefined; as in the notebook it is 0 here.
+Identical models defeat algorithm 1: every threshold has a rate of 0 and is discarded, so F is high
+(see the `constant` row); the final score and the errors tell such collapse from forgetting.
 F depends on N: never compare it across N, and read it beside the `retrain` row, its ceiling.
 The interval is a jackknife over pairs of models: drawing models twice would fake separations.
 """
@@ -36,7 +38,7 @@ EDGES = np.arange(BINS + 1) * BIN_WIDTH
 
 READOUTS = [
     Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True),
-    Readout("final_score", "final score F x RA x TA", "high", 1.0),
+    Readout("final_score", "final score F x RA x TA", "high", 1.0, main=True),
 ]
 
 

@@ -21,7 +21,6 @@ import numpy as np
 from attacks.shared.crossfit import attack_scores
 from attacks.shared.intervals import bootstrap_weights, interval, score_population
 from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
-from bench.errors import UserError
 from bench.outputs import Outputs, Readout, Score, Scores
 from bench.params import Count
 
@@ -41,11 +40,13 @@ def membership(
     outputs: Outputs, *, folds: Count = 5, trees: Count = 100, tune: bool = True
 ) -> Scores:
     """Scores of all rows; the classifiers are fitted once and know nothing of the rows."""
-    if len(outputs.original) < 3:
-        raise UserError(
-            f"membership needs at least 3 pairs of models to learn, tune and test, not "
-            f"{len(outputs.original)}: raise models, or leave membership out of attacks"
-        )
+    notes = []
+    if len(outputs.original) == 1:
+        notes = ["membership: not scored, the attack needs at least 2 pairs of models"]
+        return Scores(READOUTS, [], notes=notes)
+    if len(outputs.original) == 2 and tune:
+        tune = False
+        notes = ["membership: 2 pairs leave none to tune the attack on; published settings"]
     confidence = attack_scores(outputs, folds, trees, tune)
     tested = np.flatnonzero(np.isfinite(confidence["retrained"][:, 0]))
     scores, curves = [], {"|score_edges": SCORE_EDGES}
@@ -57,7 +58,7 @@ def membership(
             continue
         scores += _row_scores(row, positive, negative, outputs.rng("membership", "bootstrap"))
         curves |= _curves(row, positive, negative)
-    return Scores(READOUTS, scores, curves)
+    return Scores(READOUTS, scores, curves, notes)
 
 
 def _row_scores(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tomllib
 from collections.abc import Mapping
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -13,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from bench.errors import UserError
 from bench.params import Count, NonNegative, OpenFraction, Positive
-from bench.spelling import parse_value, spell_value, split_list
+from bench.spelling import parse_value, spell_value, split_list, unknown
 
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "configs"
@@ -140,15 +139,19 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
 
 
 def _explain(error: ValidationError) -> str:
+    """The first thing that is wrong: its key, its value, and what is allowed."""
     first = error.errors()[0]
-    path = [str(part) for part in first["loc"]]
-    key = ".".join(path)
+    key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        section: type[BaseModel] = TrainSettings if path[0] == "train" else Config
-        known = list(section.model_fields)
-        near = get_close_matches(path[-1], known, n=3, cutoff=0.5)
-        hint = f"did you mean {' or '.join(near)}? " if near else ""
-        return f"unknown key '{key}': {hint}known: {', '.join(known)}"
+        return str(unknown("key", key, known_keys()))
+    if first["type"] == "model_type":
+        return f"{key} is a table: set one of its keys, such as {key}.epochs"
     value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
     message = first["msg"][0].lower() + first["msg"][1:]
     return f"{key} = {value}: {message}"
+
+
+def known_keys() -> list[str]:
+    """Every key that a recipe, a flag or --set may give."""
+    top = [key for key in Config.model_fields if key != "train"]
+    return [*top, *(f"train.{key}" for key in TrainSettings.model_fields)]

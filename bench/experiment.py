@@ -61,6 +61,12 @@ class Experiment:
     def split(self) -> Split:
         return make_split(self.config, self.data, self.scenario, self.store)
 
+    def check(self) -> None:
+        """Find a user's mistakes before any work is done or written."""
+        with seeds.isolated(0):
+            self.recipe.blank_model()
+        _ = self.split
+
     @property
     def rows(self) -> list[str]:
         """Rows whose models are stored: the two trained populations, then each method."""
@@ -115,8 +121,10 @@ class Experiment:
         return self.store.has(cell.stage, self.key(cell))
 
     def failure(self, row: str, member: int) -> dict[str, Any] | None:
-        """Why a method's cell is not there, if it failed."""
-        return self.store.failure("unlearn", self._unlearn_key(row, member))
+        """Why a method's cell is not there, if it failed, and the file that holds the traceback."""
+        key = self._unlearn_key(row, member)
+        failure = self.store.failure("unlearn", key)
+        return failure and failure | {"file": str(self.store.failure_path("unlearn", key))}
 
     # Tensors ----------------------------------------------------------------------------------
 

@@ -5,7 +5,7 @@ Nothing here or in attacks/ knows of models or torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -92,20 +92,22 @@ class Score:
     value: float
     target: float
     count: int
-    interval: tuple[float, float] | None = None
+    interval: Sequence[float] | None = None
     spread: float | None = None
     gap: float | None = None
-    gap_interval: tuple[float, float] | None = None
-    values: tuple[float, ...] = ()
+    gap_interval: Sequence[float] | None = None
+    values: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
 class Scores:
     """What an attack found: its readouts, a number per row and readout, and curves to draw.
 
-    ``curves``: arrays by name, ``"<row>|<curve>"``.
+    ``curves``: arrays by name, ``"<row>|<curve>"``. ``notes``: what a reader must know, such as why
+    a number is missing.
     """
 
     readouts: list[Readout]
     scores: list[Score]
     curves: dict[str, np.ndarray] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)

@@ -88,6 +88,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
 
         config = load_config(config)
     experiment = experiment_for(config)
+    experiment.check()
     experiment.store.open()
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
@@ -153,6 +154,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
         [readout for scores in found for readout in scores.readouts],
         [item for scores in found for item in scores.scores],
         {name: curve for scores in found for name, curve in scores.curves.items()},
+        [note for scores in found for note in scores.notes],
     )
 
 
@@ -204,7 +206,7 @@ def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
         "cost": [r["cost"] for r in records],
         "prepare_cost": [r["cost"] for r in prepared],
         "failures": [
-            {name: failure[name] for name in ("member", "stage", "reason")}
+            {name: failure[name] for name in ("member", "stage", "reason", "file")}
             for failure in failures
             if failure
         ],

@@ -188,6 +188,9 @@ class Registry:
     def _add(self, entry: Entry) -> None:
         known = self._entries[entry.kind]
         if entry.name in known:
+            there = known[entry.name].path
+            if entry.path and there and entry.path.samefile(there):
+                return
             raise UserError(
                 f"two {entry.kind} are called '{entry.name}': rename {entry.path or entry.point}"
             )

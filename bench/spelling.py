@@ -57,21 +57,27 @@ def parse_value(text: str) -> Any:
         return text
 
 
-def spell_value(value: Any) -> str:
-    """The shortest text that ``parse_value`` reads back as an equal value."""
+def spell_value(value: Any, nested: bool = False) -> str:
+    """The shortest text that ``parse_value`` reads back as an equal value.
+
+    Text inside lists and tables is ``nested``: TOML wants it quoted there.
+    """
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, dict):
-        return "{" + ", ".join(f"{k} = {spell_value(v)}" for k, v in value.items()) + "}"
+        items = (f"{key} = {spell_value(item, nested=True)}" for key, item in value.items())
+        return "{" + ", ".join(items) + "}"
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(spell_value(item) for item in value) + "]"
-    if isinstance(value, str) and (
-        parse_value(value) != value or re.search(r"[,\[\]{}=\"]", value)
-    ):
+        return "[" + ", ".join(spell_value(item, nested=True) for item in value) + "]"
+    if isinstance(value, str) and (nested or not _reads_as_text(value)):
         return json.dumps(value)
     return str(value)
+
+
+def _reads_as_text(value: str) -> bool:
+    return parse_value(value) == value and not re.search(r"[,\[\]{}=\"]", value)
 
 
 def split_list(text: str) -> list[str]:

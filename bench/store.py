@@ -13,8 +13,8 @@ import hashlib
 import io
 import json
 import os
-import tempfile
 import time
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -44,16 +44,15 @@ def write_atomic(path: Path, content: bytes) -> None:
     """Write a whole file or nothing; raises UserError where the folder cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".tmp-")
+        temporary = path.with_name(f".tmp-{uuid.uuid4().hex}")
         try:
-            with os.fdopen(handle, "wb") as file:
+            with temporary.open("xb") as file:
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
             os.replace(temporary, path)
         except BaseException:
-            with contextlib.suppress(OSError):
-                os.unlink(temporary)
+            temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
         raise UserError(
@@ -138,15 +137,18 @@ class Store:
             digest = hashlib.sha256(content).hexdigest()
             body["payload"] = {"file": path.name, "bytes": len(content), "sha256": digest}
         write_record(self._path(kind, key, ".json"), body)
-        self._path(kind, key, ".failed.json").unlink(missing_ok=True)
+        self.failure_path(kind, key).unlink(missing_ok=True)
 
     def write_failure(self, kind: str, key: str, record: Mapping[str, Any]) -> None:
         """Keep why an artefact could not be made. It does not count as done."""
-        write_record(self._path(kind, key, ".failed.json"), dict(record))
+        write_record(self.failure_path(kind, key), dict(record))
+
+    def failure_path(self, kind: str, key: str) -> Path:
+        return self._path(kind, key, ".failed.json")
 
     def failure(self, kind: str, key: str) -> dict[str, Any] | None:
         """The record of the last failure, if the artefact failed and was not made since."""
-        path = self._path(kind, key, ".failed.json")
+        path = self.failure_path(kind, key)
         return self._read_record(path) if path.exists() else None
 
     def _read_record(self, path: Path) -> dict[str, Any]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 SAME = "≈"  # the data do not tell this number from its target
 NONE = "-"
+NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
 ROOMY = 120  # columns from which intervals fit
 INTERVAL = re.compile(r" (\[[^\]]*\])")
 
@@ -84,17 +85,18 @@ def comparison(run: Run, main_only: bool = False) -> pd.DataFrame:
     readouts = [r for r in run.scores_of.readouts if r.main or not main_only]
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
     cost = costs(run)
-    lines = {}
+    lines, count = {}, run.record["config"]["models"]
     for row in row_order(run):
         line = {r.title: cell_text(scores.get((row, r.name)), r) for r in readouts}
         share = cost.get(row, {}).get("time_vs_retrain")
         line["time / retraining"] = NONE if share is None else f"{share:.3g}"
-        record = run.record["rows"].get(row)
-        line["models"] = f"{record['done']}/{run.record['config']['models']}" if record else NONE
+        if run.failed:
+            record = run.record["rows"].get(row)
+            line["models"] = f"{record['done']}/{count}" if record else NONE
         lines[row] = line
     target = {r.title: target_text(run, r) for r in readouts}
-    lines["target"] = target | {"time / retraining": "low", "models": NONE}
-    return pd.DataFrame.from_dict(lines, orient="index")
+    lines["target"] = target | {"time / retraining": "low"}
+    return pd.DataFrame.from_dict(lines, orient="index").fillna(NONE)
 
 
 def row_order(run: Run) -> list[str]:
@@ -201,12 +203,21 @@ def footnotes(run: Run) -> list[str]:
         if record["failures"]:
             first = record["failures"][0]
             notes.append(
-                f"{row}: {len(record['failures'])} of {count} models failed "
-                f"({first['stage']}, model {first['member']}: {first['reason']})"
+                f"{row}: {len(record['failures'])} of {count} models failed ({first['stage']}, "
+                f"model {first['member']}: {first['reason']}; see {first['file']})"
             )
         for text in dict.fromkeys(note["text"] for note in record["notes"]):
             members = sum(note["text"] == text for note in record["notes"])
             notes.append(f"{row}: {text} ({members} of {count} models)")
+    notes += run.scores_of.notes
+    learnt = [
+        s.value for s in run.scores_of.scores if (s.row, s.readout) == ("original", "forget_error")
+    ]
+    if learnt and learnt[0] > NOT_LEARNT:
+        notes.append(
+            f"the originals did not learn the forget set (error {100 * learnt[0]:.1f} %): there is "
+            "little to forget; train longer"
+        )
     if run.record["data"]["note"]:
         notes.append(f"data: {run.record['data']['note']}")
     return notes

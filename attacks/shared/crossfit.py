@@ -49,12 +49,12 @@ def split_pairs(order: np.ndarray, folds: int) -> list[tuple[np.ndarray, np.ndar
     One fold is the paper's split: 80, 10 and 10 %. With more, every pair is tested once; the next
     fold's pairs serve for tuning and the rest for fitting.
     """
-    if folds == 1:
+    if folds == 1 and len(order) > 2:
         part = max(1, round(len(order) / 10))
         return [(order[: -2 * part], order[-2 * part : -part], order[-part:])]
-    parts = np.array_split(order, min(folds, len(order)))
-    if len(parts) == 2:  # two folds leave nothing to fit on beside tuning and testing
-        parts = np.array_split(order, 3)
+    parts = np.array_split(order, min(max(folds, 3), len(order)))
+    if len(parts) == 2:  # two pairs: one to fit on, one to test on, none to tune on
+        return [(parts[0], parts[0][:0], parts[1]), (parts[1], parts[1][:0], parts[0])]
     rounds = []
     for number, test in enumerate(parts):
         validate = parts[(number + 1) % len(parts)]

@@ -6,6 +6,7 @@ Optional: class_names. Read without pickle: an archive that holds objects is ref
 from __future__ import annotations
 
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -24,9 +25,9 @@ def npz(path: str) -> Data:
     for part in ("train", "test"):
         count, named = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
         if count != named:
-            raise UserError(f"{path}: x_{part} has {count} images but y_{part} {named} labels")
+            raise UserError(f"npz:{path}: x_{part} has {count} images but y_{part} {named} labels")
     if len(labels) == 0 or labels.min() < 0:
-        raise UserError(f"{path}: labels must be 0, 1, 2, ... and there must be some")
+        raise UserError(f"npz:{path}: labels must be 0, 1, 2, ... and there must be some")
     names = arrays.get("class_names")
     classes = [str(n) for n in (names if names is not None else range(labels.max() + 1))]
     first_test = len(arrays["x_train"])
@@ -42,6 +43,8 @@ def npz(path: str) -> Data:
 def _read(path: Path) -> dict[str, np.ndarray]:
     if not path.is_file():
         raise UserError(f"npz:{path}: no such file; expected a .npz with {', '.join(ARRAYS)}")
+    if not zipfile.is_zipfile(path):
+        raise UserError(f"npz:{path}: not a .npz archive; write one with numpy.savez")
     try:
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive.files]
@@ -51,16 +54,14 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             wanted = [*ARRAYS, *(["class_names"] if "class_names" in archive.files else [])]
             return {name: archive[name] for name in wanted}
     except ValueError as error:
-        if "pickle" in str(error).lower() or "object" in str(error).lower():
+        if "allow_pickle" in str(error):
             raise UserError(
                 f"npz:{path}: holds pickled objects, which are never loaded; "
                 "save plain uint8 and integer arrays"
             ) from error
-        raise UserError(f"npz:{path}: not a readable .npz file ({error})") from error
-    except (OSError, EOFError, zipfile.BadZipFile) as error:
-        raise UserError(f"npz:{path}: not a readable .npz file ({error})") from error
-    except AttributeError as error:  # np.load gave a bare array: the file is a .npy
-        raise UserError(f"npz:{path}: a single array; save with numpy.savez") from error
+        raise UserError(f"npz:{path}: damaged ({error})") from error
+    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        raise UserError(f"npz:{path}: damaged ({error})") from error
 
 
 def _images(path: str, name: str, images: np.ndarray) -> np.ndarray:

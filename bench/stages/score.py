@@ -104,20 +104,12 @@ def as_record(scores: Scores) -> dict[str, Any]:
     return {
         "readouts": [asdict(readout) for readout in scores.readouts],
         "scores": [asdict(item) for item in scores.scores],
+        "notes": scores.notes,
     }
 
 
 def from_record(record: dict[str, Any], curves: dict[str, np.ndarray]) -> Scores:
     """What ``as_record`` wrote."""
     readouts = [Readout(**fields) for fields in record["readouts"]]
-    pairs = ("interval", "gap_interval")
-    scores = [
-        Score(
-            **{
-                k: tuple(v) if k in (*pairs, "values") and v is not None else v
-                for k, v in fields.items()
-            }
-        )
-        for fields in record["scores"]
-    ]
-    return Scores(readouts, scores, curves)
+    scores = [Score(**fields) for fields in record["scores"]]
+    return Scores(readouts, scores, curves, record["notes"])

@@ -1,0 +1,150 @@
+"""The contract of unlearning methods, checked on toy networks. See bench/contract.py."""
+
+from __future__ import annotations
+
+import copy
+import functools
+
+import numpy as np
+import torch
+from torch import nn
+
+from bench import seeds
+from bench.config import TrainSettings
+from bench.contract import Check, global_random_state, require
+from bench.examples import Examples
+from bench.method import NEEDS, Task
+from bench.models.small_cnn import small_cnn
+from bench.recipe import Recipe, accuracy
+from bench.registry import Plugin
+from bench.stages.unlearn import check_result, fingerprint
+
+TOYS = ("softmax", "one logit", "no batch norm", "poisoned")
+TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size
+LOSS_OF_ACCURACY = 0.15
+
+
+def _plain(classes: int) -> nn.Module:
+    return nn.Sequential(
+        nn.Conv2d(1, 6, 3, 2), nn.ReLU(), nn.Flatten(), nn.Linear(54, 16), nn.ReLU(),
+        nn.Linear(16, classes),
+    )  # fmt: skip
+
+
+NETWORKS = {
+    "softmax": lambda: small_cnn(3, 1, (8, 8), width=4, hidden=16),
+    "one logit": lambda: small_cnn(2, 1, (8, 8), width=4, hidden=16, head="binary"),
+    "no batch norm": lambda: _plain(3),
+    "poisoned": lambda: small_cnn(3, 1, (8, 8), width=8, hidden=16),
+}
+
+
+@functools.cache
+def _trained(network: str) -> tuple[Recipe, nn.Module, Examples, Examples]:
+    """Recipe, original, training and validation examples of a toy problem that can be learnt."""
+    classes = 2 if network == "one logit" else 3
+    rng = np.random.default_rng(0)
+    patterns = rng.integers(40, 216, size=(classes, 8, 8))
+
+    def draw(count: int) -> Examples:
+        labels = np.arange(count) % classes
+        noisy = patterns[labels] + rng.normal(0, 25, size=(count, 8, 8))
+        if network == "poisoned" and count == TRAINED_ON:
+            labels[:FORGOTTEN] = (labels[:FORGOTTEN] + 1) % classes
+        images = torch.from_numpy(noisy.clip(0, 255).astype(np.uint8))[:, None]
+        return Examples(images, torch.from_numpy(labels), 255.0)
+
+    training, validation = draw(TRAINED_ON), draw(45)
+    settings = TrainSettings(epochs=12, batch_size=16, lr=0.05)
+    recipe = Recipe(settings, NETWORKS[network], classes, torch.device("cpu"))
+    generator = seeds.torch_rng("toy", network)
+    model = recipe.train(recipe.fresh_model(generator), training, generator)
+    return recipe, model, training, validation
+
+
+class Toy:
+    """A small original model and what is needed to make it forget a few examples."""
+
+    def __init__(self, network: str):
+        self.goal = "depoison" if network == "poisoned" else "removal"
+        self.recipe, model, self.training, self.validation = _trained(network)
+        self.model = copy.deepcopy(model)  # a method under test may damage what it is given
+
+    def task(self, plugin: Plugin, forgotten: int = FORGOTTEN) -> Task:
+        """A task for ``plugin`` with so many examples to forget."""
+        positions = torch.arange(TRAINED_ON)
+        method = plugin()
+        statistics = {}
+        if plugin.target.prepares():
+            statistics = method.prepare(self.model, self.training)
+        return Task(
+            forget=self.training.take(positions[:forgotten]),
+            retain=self.training.take(positions[forgotten:]),
+            validation=self.validation,
+            recipe=self.recipe,
+            rng=seeds.torch_rng("toy task"),
+            goal=self.goal,
+            statistics=statistics,
+            needs=tuple(method.needs),
+        )
+
+    def unlearn(self, plugin: Plugin, task: Task) -> nn.Module:
+        """Run the method as the harness does, without its checks."""
+        with seeds.isolated(7):
+            return plugin().unlearn(self.model, task)
+
+
+def check_declares_known_needs(plugin: Plugin, _toy: Toy) -> None:
+    unknown = [need for need in plugin().needs if need not in NEEDS]
+    require(not unknown, f"needs {unknown}, but there is only {NEEDS}")
+
+
+def check_returns_a_proper_model(plugin: Plugin, toy: Toy) -> None:
+    task, before = toy.task(plugin), fingerprint(toy.model)
+    check_result(toy.model, before, toy.unlearn(plugin, task), task)
+
+
+def check_leaves_its_input_untouched(plugin: Plugin, toy: Toy) -> None:
+    before, task = fingerprint(toy.model), toy.task(plugin)
+    statistics = {name: tensor.clone() for name, tensor in task.statistics.items()}
+    toy.unlearn(plugin, task)
+    require(
+        fingerprint(toy.model) == before,
+        "changed the model it was given: work on copy.deepcopy(model)",
+    )
+    for name, tensor in statistics.items():
+        require(torch.equal(tensor, task.statistics[name]), f"changed task.statistics['{name}']")
+
+
+def check_is_deterministic(plugin: Plugin, toy: Toy) -> None:
+    first, second = (fingerprint(toy.unlearn(plugin, toy.task(plugin))) for _ in range(2))
+    require(first == second, "gave other weights when called again: draw from task.rng only")
+
+
+def check_leaves_global_randomness_alone(plugin: Plugin, toy: Toy) -> None:
+    task, before = toy.task(plugin), global_random_state()
+    plugin().unlearn(toy.model, task)
+    require(
+        global_random_state() == before,
+        "drew from a global random generator: draw from task.rng only",
+    )
+
+
+def check_keeps_the_model_with_nothing_to_forget(plugin: Plugin, toy: Toy) -> None:
+    task = toy.task(plugin, forgotten=0)
+    result = toy.unlearn(plugin, task)
+    before, after = accuracy(toy.model, toy.training), accuracy(result, toy.training)
+    require(
+        after >= before - LOSS_OF_ACCURACY,
+        f"with an empty forget set accuracy fell from {before:.2f} to {after:.2f}",
+    )
+
+
+CHECKS: list[Check] = [
+    check_declares_known_needs,
+    check_returns_a_proper_model,
+    check_leaves_its_input_untouched,
+    check_is_deterministic,
+    check_leaves_global_randomness_alone,
+    check_keeps_the_model_with_nothing_to_forget,
+]

@@ -1,0 +1,35 @@
+"""Shared fixtures: one tiny end-to-end run, made once for all tests that only read it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench.config import Config, load_config
+
+os.environ["NO_COLOR"] = "1"
+
+TINY = {
+    "dataset": "digits",
+    "subset": 240,
+    "model": "small-cnn[width=4,hidden=16]",
+    "methods": "finetune[epochs=2],neggrad,ssd,pgu[epochs=4]",
+    "models": 3,
+    "timed": 1,
+    "jobs": 1,
+    "train": {"epochs": 15, "batch_size": 32},
+}
+
+
+def tiny(out: Path, **changes: object) -> Config:
+    """The tiny configuration, with results in ``out``."""
+    return load_config({**TINY, "out": str(out), **changes})
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> bench.Run:
+    """A finished tiny run; tests must not change its folder."""
+    return bench.run(tiny(tmp_path_factory.mktemp("tiny")), quiet=True)

@@ -1,0 +1,144 @@
+"""`bench check` catches methods that break the contract, and says how."""
+
+from __future__ import annotations
+
+import pytest
+
+from bench.contract import check_file
+from bench.errors import UserError
+
+HEAD = '''"""A method for a test, described in one line."""
+import copy
+from dataclasses import dataclass
+import numpy as np
+import torch
+from bench import Method
+
+@dataclass(frozen=True)
+class Mine(Method):
+    needs = ("forget", "forget-labels")
+
+    def unlearn(self, model, task):
+'''
+GOOD = """
+        model = copy.deepcopy(model)
+        noise = torch.randn(3, generator=task.rng)
+        return model
+"""
+BROKEN = {
+    "changed the model it was given": """
+        with torch.no_grad():
+            next(model.parameters()).mul_(0.5)
+        return model
+""",
+    "read retain without declaring it": """
+        try:
+            task.retain.images
+        except Exception:
+            pass
+        return copy.deepcopy(model)
+""",
+    "read 'validation'": """
+        task.validation.images
+        return copy.deepcopy(model)
+""",
+    "non-finite weights": """
+        model = copy.deepcopy(model)
+        with torch.no_grad():
+            next(model.parameters()).fill_(float("nan"))
+        return model
+""",
+    "gave other weights when called again": """
+        model = copy.deepcopy(model)
+        with torch.no_grad():
+            next(model.parameters()).add_(np.random.default_rng().normal() * 1e-3)
+        return model
+""",
+    "drew from a global random generator": """
+        torch.rand(1)
+        return copy.deepcopy(model)
+""",
+    "not a torch.nn.Module": """
+        return model.state_dict()
+""",
+    "other parameters than the one it was given": """
+        return torch.nn.Linear(2, 2)
+""",
+    "accuracy fell": """
+        model = copy.deepcopy(model)
+        with torch.no_grad():
+            for weight in model.parameters():
+                weight.zero_()
+        return model
+""",
+    "raised ZeroDivisionError": """
+        1 / 0
+""",
+}
+
+
+def write(folder, body):
+    path = folder / "mine.py"
+    path.write_text(HEAD + body)
+    return path
+
+
+def test_a_good_method_passes_everything(tmp_path):
+    assert {problem for _name, problem in check_file(write(tmp_path, GOOD))} == {None}
+
+
+@pytest.mark.parametrize("message", BROKEN)
+def test_a_broken_method_is_told_what_is_wrong(tmp_path, message):
+    problems = [problem for _name, problem in check_file(write(tmp_path, BROKEN[message]))]
+    assert any(message in problem for problem in problems if problem), problems
+
+
+def test_a_broken_method_does_not_spoil_the_other_checks(tmp_path):
+    body = BROKEN["changed the model it was given"]
+    found = dict(check_file(write(tmp_path, body)))
+    assert found["leaves global randomness alone (softmax)"] is None
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("x = 1\n", "holds no plugin"),
+        ("def f(:\n", "line 1"),
+        ("import nothing_here\n" + HEAD + GOOD, "cannot load plugin"),
+    ],
+)
+def test_a_file_that_is_no_plugin_is_one_line(tmp_path, text, message):
+    path = tmp_path / "mine.py"
+    path.write_text(text)
+    with pytest.raises(UserError, match=message):
+        list(check_file(path))
+
+
+ATTACK = '''"""An attack for a test, described in one line."""
+import numpy as np
+from bench.outputs import Readout, Score, Scores
+
+def my_attack(outputs, *, shift: float = 0.0):
+    found = [Score(row, "mine", {value}, 0.0, len(p)) for row, p in outputs.rows.items()]
+    return Scores([Readout("mine", "my number")], found)
+'''
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        ("float(p.logits['forget'].mean())", None),
+        ("float('nan')", "gave nan"),
+        ("float(np.random.default_rng().normal())", "other numbers when called again"),
+        ("float(len(outputs.rows))", "because of the rows beside it"),
+        (
+            "float(p.logits['forget'].sort())if 0 else float(p.logits['forget'].fill(0) is None)",
+            "changed the outputs",
+        ),
+    ],
+)
+def test_attacks_are_checked_too(tmp_path, value, message):
+    path = tmp_path / "my_attack.py"
+    path.write_text(ATTACK.replace("{value}", value))
+    problems = [problem for _name, problem in check_file(path) if problem]
+    assert problems == [] if message is None else any(message in p for p in problems)

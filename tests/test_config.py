@@ -1,0 +1,74 @@
+"""The configuration: same keys everywhere, and errors that name key, value and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from bench.config import dump_toml, load_config, recipes
+from bench.errors import UserError
+
+
+def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("models = 5\nseed = 1\n[train]\nepochs = 7\nlr = 0.5\n")
+    config = load_config({"models": 6}, str(recipe), ("train.epochs=8", "models=9"))
+    assert (config.models, config.seed, config.train.epochs, config.train.lr) == (9, 1, 8, 0.5)
+
+
+def test_a_recipe_called_like_the_data_set_is_its_default():
+    assert "digits" in recipes()
+    assert load_config({"dataset": "digits"}).models == load_config({}, "digits").models
+
+
+def test_the_stored_configuration_reads_back(tmp_path):
+    config = load_config({"methods": "pgu,ssd[alpha=5]"}, None, ("train.lr=0.25",))
+    path = tmp_path / "config.toml"
+    path.write_text(dump_toml(config.model_dump(mode="json")))
+    assert load_config({}, str(path)) == config
+    assert tomllib.loads(path.read_text())["methods"] == ["pgu", "ssd[alpha=5]"]
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_every_recipe_is_valid_and_says_what_it_is(name):
+    load_config({}, name)
+    assert len(recipes()[name]) > 20
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("epocs=3", ["unknown key 'epocs'", "did you mean train.epochs"]),
+        ("train.epocs=3", ["unknown key 'train.epocs'", "train.epochs"]),
+        ("models=many", ["models = many", "integer"]),
+        ("models=0", ["models = 0", "greater than or equal to 1"]),
+        ("models=2.5", ["models = 2.5", "integer"]),
+        ("train.lr=-1", ["train.lr = -1", "greater than 0"]),
+        ("train.schedule=linear", ["train.schedule = linear", "cosine"]),
+        ("validation=1.0", ["validation = 1", "less than 1"]),
+        ("train=3", ["train is a table"]),
+        ("seed", ["write key=value"]),
+        ("seed.x=1", ["seed", "integer"]),
+    ],
+)
+def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
+    with pytest.raises(UserError) as caught:
+        load_config({}, None, (setting,))
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unreadable_recipes_are_user_errors(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("models = = 3")
+    for name, words in ((str(broken), "not valid TOML"), ("nope", "recipes: ")):
+        with pytest.raises(UserError, match=words):
+            load_config({}, name)
+
+
+def test_what_does_not_change_numbers_is_not_part_of_the_identity():
+    same = [load_config({"jobs": jobs, "out": out}) for jobs, out in ((1, "a"), (2, "b"))]
+    assert same[0].identity() == same[1].identity()
+    assert load_config({"seed": 1}).identity() != load_config({"seed": 2}).identity()

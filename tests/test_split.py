@@ -1,0 +1,138 @@
+"""Splits and scenarios: exact membership, poison only where it belongs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bench.data import Data
+from bench.errors import UserError
+from bench.experiment import Experiment
+from bench.scenario import TrainingSet
+from bench.scenarios.poison import poison
+from bench.scenarios.random_removal import random_removal
+from tests.conftest import tiny
+
+LABELS = np.repeat(np.arange(4), 50)
+CLASSES = ("a", "b", "c", "d")
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def request(scenario=poison, labels=LABELS, classes=CLASSES, seed=0, **params):
+    return scenario(TrainingSet(labels, classes), rng(seed), **params)
+
+
+@given(st.floats(0.02, 0.95), st.integers(0, 50))
+def test_pair_poison_flips_the_same_share_of_each_class_to_its_partner(rate, seed):
+    found = request(rate=rate, seed=seed)
+    partner = {}
+    for label in range(4):
+        mine = label == LABELS
+        assert (found.forget & mine).sum() == round(rate * 50)
+        (partner[label],) = set(found.train_labels[found.forget & mine])
+    assert all(partner[partner[label]] == label != partner[label] for label in partner)
+    assert np.array_equal(found.train_labels != LABELS, found.forget)
+
+
+@given(st.floats(0.02, 0.95), st.integers(0, 50))
+def test_any_poison_flips_an_exact_share_to_any_other_class(rate, seed):
+    found = request(rate=rate, seed=seed, flip="any")
+    assert found.forget.sum() == round(rate * 200)
+    assert np.array_equal(found.train_labels != LABELS, found.forget)
+
+
+def test_any_poison_reaches_every_other_class():
+    found = request(rate=0.9, flip="any")
+    pairs = set(zip(LABELS[found.forget], found.train_labels[found.forget], strict=True))
+    assert len(pairs) == 12
+
+
+def test_two_classes_are_a_binary_flip():
+    labels = np.repeat([0, 1], 30)
+    for flip in ("pairs", "any"):
+        found = request(labels=labels, classes=("real", "fake"), rate=0.5, flip=flip)
+        assert np.array_equal(found.train_labels[found.forget], 1 - labels[found.forget])
+        assert found.forget.sum() == 30
+
+
+def test_an_odd_class_stays_clean():
+    labels = np.repeat(np.arange(3), 20)
+    found = request(labels=labels, classes=("a", "b", "c"), rate=0.5)
+    assert sorted(np.bincount(labels[found.forget], minlength=3)) == [0, 10, 10]
+
+
+def test_random_removal_takes_the_same_share_of_each_class_and_changes_no_label():
+    found = request(random_removal, fraction=0.1)
+    assert np.bincount(LABELS[found.forget]).tolist() == [5, 5, 5, 5]
+    assert np.array_equal(found.train_labels, LABELS)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "params"), [(poison, {"rate": 0.001}), (random_removal, {"fraction": 0.001})]
+)
+def test_nothing_to_forget_is_a_user_error(scenario, params):
+    with pytest.raises(UserError, match="0 of 200"):
+        request(scenario, **params)
+
+
+@pytest.fixture
+def experiment(tmp_path):
+    return Experiment(tiny(tmp_path, subset=None))
+
+
+def test_no_example_is_in_two_sets_and_none_is_lost(experiment):
+    split = experiment.split
+    sets = [split.train, split.validation, split.test]
+    together = np.concatenate(sets)
+    assert len(np.unique(together)) == len(together) == 1797
+    assert len(split.test) == round(0.2 * 1797) + 1
+    assert sorted([*split.forget, *split.retain]) == list(range(len(split.train)))
+    assert set(split.retain_sample) <= set(split.retain)
+
+
+def test_poison_touches_training_data_only(experiment):
+    split, labels = experiment.split, experiment.data.labels
+    assert np.array_equal(split.true_labels, labels[split.train])
+    changed = np.flatnonzero(split.train_labels != split.true_labels)
+    assert np.array_equal(changed, split.forget)
+    for part in ("validation", "test"):
+        given_out = experiment.part(part).labels.numpy()
+        assert np.array_equal(given_out, labels[getattr(split, part)])
+    assert np.array_equal(experiment.part("train").labels.numpy(), split.train_labels)
+
+
+def test_both_labels_and_the_poisoned_indices_are_stored(experiment):
+    stored = experiment.store.arrays("split", experiment.split.key)
+    assert np.array_equal(stored["forget"], experiment.split.forget)
+    assert (stored["train_labels"] != stored["true_labels"]).sum() == len(stored["forget"])
+
+
+def test_a_fixed_test_set_is_kept_and_never_trained_on(tmp_path, monkeypatch):
+    experiment = Experiment(tiny(tmp_path, subset=60))
+    images = np.zeros((200, 8, 8, 1), dtype=np.uint8)
+    data = Data("fixed", images, np.arange(200) % 4, CLASSES, test=np.arange(150, 200))
+    monkeypatch.setitem(experiment.__dict__, "data", data)
+    split = experiment.split
+    assert split.test.tolist() == list(range(150, 200))
+    assert len(split.train) + len(split.validation) == 60
+    assert max(split.train.max(), split.validation.max()) < 150
+
+
+def test_seeds_change_the_split_and_nothing_else_does(tmp_path):
+    splits = [
+        Experiment(tiny(tmp_path, seed=seed, jobs=jobs)).split
+        for seed, jobs in ((0, 1), (0, 2), (1, 1))
+    ]
+    assert splits[0].key == splits[1].key != splits[2].key
+    assert not np.array_equal(splits[0].train, splits[2].train)
+
+
+@pytest.mark.parametrize("changes", [{"subset": 5000}, {"subset": 12}])
+def test_impossible_sizes_are_user_errors(tmp_path, changes):
+    with pytest.raises(UserError):
+        _ = Experiment(tiny(tmp_path, **changes)).split
