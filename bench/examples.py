@@ -79,7 +79,7 @@ class Examples:
         self._permit(f"{self._part}-labels")
         order = self._order(rng)
         transform = _augmentation(augment, self._pool, rng)
-        for chunk in _chunks(order, size):
+        for chunk in _chunks(order, size, join=rng is not None):
             yield transform(self._images(chunk), chunk), self._labels[chunk]
 
     def image_batches(
@@ -87,7 +87,7 @@ class Examples:
     ) -> Iterator[torch.Tensor]:
         """One epoch of images, for methods that do not need labels."""
         self._permit(self._part)
-        for chunk in _chunks(self._order(rng), size):
+        for chunk in _chunks(self._order(rng), size, join=rng is not None):
             yield self._images(chunk)
 
     def _order(self, rng: torch.Generator | None) -> torch.Tensor:
@@ -101,10 +101,14 @@ class Examples:
         return self._pool[index].float().mul_(2 / self._scale).sub_(1)
 
 
-def _chunks(order: torch.Tensor, size: int) -> list[torch.Tensor]:
-    """Batches of ``size``; a single left-over joins its neighbour (batch norm needs two)."""
+def _chunks(order: torch.Tensor, size: int, join: bool) -> list[torch.Tensor]:
+    """Batches of ``size``; with ``join`` a single left-over joins the batch before it.
+
+    Shuffled epochs are for training, where batch norm needs two; a pass in order is for measuring,
+    where the batch size means what it says.
+    """
     chunks = list(order.split(size)) if len(order) else []
-    if len(chunks) > 1 and len(chunks[-1]) == 1:
+    if join and size > 1 and len(chunks) > 1 and len(chunks[-1]) == 1:
         chunks[-2:] = [torch.cat(chunks[-2:])]
     return chunks
 

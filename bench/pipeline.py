@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import datetime
-import io
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-
-import numpy as np
 
 from bench.config import Config, dump_toml
 from bench.errors import UserError
@@ -20,7 +17,16 @@ from bench.outputs import Outputs, Population, Scores
 from bench.provenance import provenance
 from bench.schedule import Report, job_count, plan, progress, run_cells
 from bench.stages.score import as_record, from_record, gather, score
-from bench.store import content_key, read_record, write_atomic, write_record
+from bench.store import (
+    content_key,
+    describe_file,
+    pack_arrays,
+    read_checked,
+    read_record,
+    unpack_arrays,
+    write_atomic,
+    write_record,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,11 +51,7 @@ class Run:
                 f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
             )
         record = read_record(folder / RECORD)
-        try:
-            with np.load(folder / CURVES, allow_pickle=False) as archive:
-                curves = {name: archive[name] for name in archive.files}
-        except (OSError, ValueError) as error:
-            raise UserError(f"cannot read {folder / CURVES}: {error}") from error
+        curves = unpack_arrays(read_checked(folder / CURVES, record["curves"]))
         return cls(folder, record, from_record(record, curves))
 
     @property
@@ -160,9 +162,8 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
 
 def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
     """Write the run's curves, then its record."""
-    buffer = io.BytesIO()
-    np.savez(buffer, **scores.curves)
-    write_atomic(folder / CURVES, buffer.getvalue())
+    curves = pack_arrays(scores.curves)
+    write_atomic(folder / CURVES, curves)
     config, split, data = experiment.config, experiment.split, experiment.data
     record = {
         "config": config.model_dump(mode="json"),
@@ -181,6 +182,7 @@ def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
         "rows": {row: row_record(experiment, row) for row in experiment.methods},
         "provenance": provenance(str(experiment.device)),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "curves": describe_file(folder / CURVES, curves),
         **as_record(scores),
     }
     write_record(folder / RECORD, record)

@@ -49,8 +49,10 @@ def parse(text: str) -> Choice:
 
 
 def parse_value(text: str) -> Any:
-    """A TOML value, or the text itself."""
+    """A TOML value, or the text itself (``nan`` and ``inf`` too: they may be words)."""
     text = text.strip()
+    if text.lstrip("+-") in ("nan", "inf"):
+        return text
     try:
         return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:

@@ -15,7 +15,7 @@ import json
 import os
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -99,8 +99,7 @@ class Store:
 
     def arrays(self, kind: str, key: str) -> dict[str, np.ndarray]:
         """The arrays of an artefact that is there."""
-        with np.load(io.BytesIO(self._payload(kind, key)), allow_pickle=False) as archive:
-            return {name: archive[name] for name in archive.files}
+        return unpack_arrays(self._payload(kind, key))
 
     def tensors(self, kind: str, key: str) -> dict[str, torch.Tensor]:
         """The tensors of an artefact that is there, on the CPU."""
@@ -112,9 +111,7 @@ class Store:
         """Store a record, with its arrays where there are any."""
         payload = None
         if arrays:
-            buffer = io.BytesIO()
-            np.savez(buffer, **arrays)
-            payload = (".npz", buffer.getvalue())
+            payload = (".npz", pack_arrays(arrays))
         self._write(kind, key, record, payload)
 
     def write_tensors(
@@ -134,8 +131,7 @@ class Store:
             suffix, content = payload
             path = self._path(kind, key, suffix)
             write_atomic(path, content)
-            digest = hashlib.sha256(content).hexdigest()
-            body["payload"] = {"file": path.name, "bytes": len(content), "sha256": digest}
+            body["payload"] = describe_file(path, content)
         write_record(self._path(kind, key, ".json"), body)
         self.failure_path(kind, key).unlink(missing_ok=True)
 
@@ -158,10 +154,7 @@ class Store:
         path = self._path(kind, key, ".json")
         payload = self._read_record(path)["payload"]
         file = path.with_name(payload["file"])
-        content = file.read_bytes() if file.exists() else b""
-        if hashlib.sha256(content).hexdigest() != payload["sha256"]:
-            self._set_aside(file, path)
-        return content
+        return read_checked(file, payload, lambda: self._set_aside(file, path))
 
     def _set_aside(self, damaged: Path, record: Path) -> None:
         aside = damaged.with_name(f"{damaged.name}.damaged")
@@ -175,6 +168,37 @@ class Store:
         raise UserError(f"damaged file {damaged} (its checksum does not match): {then}")
 
 
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+    """The bytes of an .npz file."""
+    buffer = io.BytesIO()
+    np.savez(buffer, **arrays)
+    return buffer.getvalue()
+
+
+def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, without pickle."""
+    with np.load(io.BytesIO(content), allow_pickle=False) as archive:
+        return {name: archive[name] for name in archive.files}
+
+
+def describe_file(path: Path, content: bytes) -> dict[str, Any]:
+    """What a record says of a file beside it."""
+    digest = hashlib.sha256(content).hexdigest()
+    return {"file": path.name, "bytes": len(content), "sha256": digest}
+
+
+def read_checked(
+    path: Path, described: Mapping[str, Any], damaged: Callable[[], None] | None = None
+) -> bytes:
+    """A file's content if it is what was ``described``; else ``damaged()`` is called and raises."""
+    content = path.read_bytes() if path.exists() else b""
+    if hashlib.sha256(content).hexdigest() != described["sha256"]:
+        if damaged:
+            damaged()
+        raise UserError(f"damaged file {path} (its checksum does not match): delete it")
+    return content
+
+
 def write_record(path: Path, body: Mapping[str, Any]) -> None:
     """Write a JSON record with its schema version and checksum."""
     content = {"schema_version": SCHEMA_VERSION, **body}
@@ -182,7 +206,7 @@ def write_record(path: Path, body: Mapping[str, Any]) -> None:
     write_atomic(path, json.dumps(content, indent=1, allow_nan=False).encode() + b"\n")
 
 
-def read_record(path: Path, damaged: Any = None) -> dict[str, Any]:
+def read_record(path: Path, damaged: Callable[[], None] | None = None) -> dict[str, Any]:
     """Read a record; ``damaged()`` is called (and raises) where it is not what was written."""
     try:
         content = json.loads(path.read_bytes())

@@ -74,13 +74,16 @@ def test_augmentation_without_a_seed_is_refused():
         next(examples().batches(4, None, "crop-flip"))
 
 
-def test_a_single_left_over_joins_the_batch_before():
-    sizes = [len(labels) for _images, labels in examples().batches(11)]
-    assert sizes == [11, 12]
-    alone = examples().take(torch.tensor([3]))
-    assert [len(labels) for _images, labels in alone.batches(4)] == [1]
-    nothing = examples().take(torch.tensor([], dtype=torch.long))
-    assert list(nothing.batches(4)) == []
+def sizes(view, size, rng=None):
+    return [len(labels) for _images, labels in view.batches(size, rng)]
+
+
+def test_a_single_left_over_joins_the_batch_before_when_training():
+    assert sizes(examples(), 11, generator()) == [11, 12]
+    assert sizes(examples(), 11) == [11, 11, 1]
+    assert sizes(examples(), 1, generator()) == [1] * N
+    assert sizes(examples().take(torch.tensor([3])), 4, generator()) == [1]
+    assert sizes(examples().take(torch.tensor([], dtype=torch.long)), 4) == []
 
 
 def test_a_guarded_view_asks_before_it_gives():

@@ -1,0 +1,195 @@
+"""The real command: exit codes, streams, and one line for every mistake."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench.config import dump_toml
+from tests.conftest import tiny
+
+ROOT = Path(__file__).parent.parent
+
+
+def bench(*arguments, cwd=None):
+    """Run the installed command as a user would, with nothing but pipes around it."""
+    command = [str(Path(sys.executable).with_name("bench")), *map(str, arguments)]
+    environment = {**os.environ, "NO_COLOR": "1", "COLUMNS": "200"}
+    return subprocess.run(command, capture_output=True, text=True, cwd=cwd, env=environment)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cli")
+    config = tiny(folder / "out", methods="ssd", models=2)
+    path = folder / "mine.toml"
+    path.write_text(dump_toml(config.model_dump(mode="json")))
+    return path
+
+
+@pytest.fixture(scope="module")
+def finished(recipe):
+    return bench("run", "--config", recipe)
+
+
+def test_run_prints_the_table_on_stdout_and_progress_on_stderr(finished):
+    assert finished.returncode == 0
+    for word in ("original", "retrain", "ssd", "constant", "target", "membership", "roc.png"):
+        assert word in finished.stdout
+    assert "train: 0/4" in finished.stderr
+    assert "train:" not in finished.stdout
+    assert "\x1b" not in finished.stdout + finished.stderr
+
+
+def test_the_files_that_run_names_are_there(finished, recipe):
+    lines = finished.stdout.splitlines()
+    (tables,) = [line for line in lines if line.startswith("tables: ")]
+    for path in tables.removeprefix("tables: ").split(", "):
+        assert Path(path).is_file()
+    (folder,) = (recipe.parent / "out" / "runs").iterdir()
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        "config.toml",
+        "run.json",
+        "curves.npz",
+        "table.csv",
+        "table.md",
+        "roc.png",
+        "roc.svg",
+        "entropy.png",
+        "entropy.svg",
+    }
+
+
+def test_run_again_is_silent_about_stages_that_are_done(finished, recipe):
+    again = bench("run", "--config", recipe)
+    assert again.returncode == 0
+    assert "train:" not in again.stderr
+    assert again.stdout == finished.stdout
+
+
+def test_the_stored_configuration_is_a_recipe_of_the_same_run(finished, recipe):
+    (folder,) = (recipe.parent / "out" / "runs").iterdir()
+    again = bench("run", "--config", folder / "config.toml")
+    assert again.returncode == 0
+    assert "train:" not in again.stderr
+
+
+def test_report_makes_the_same_table_elsewhere(finished, recipe, tmp_path):
+    (folder,) = (recipe.parent / "out" / "runs").iterdir()
+    table = finished.stdout.partition("tables:")[0]
+    for arguments in (
+        ["report", folder],
+        ["report", "--out", recipe.parent / "out"],
+        ["report", folder.name, "--out", recipe.parent / "out"],
+    ):
+        reported = bench(*arguments, "--to", tmp_path / "report")
+        assert reported.returncode == 0, reported.stderr
+        assert reported.stdout.partition("tables:")[0] == table
+    assert (tmp_path / "report" / "roc.svg").is_file()
+
+
+def test_dry_run_says_what_is_there_and_makes_nothing(recipe, tmp_path):
+    planned = bench("run", "--config", recipe, "--out", tmp_path / "new", "--dry-run")
+    assert planned.returncode == 0
+    assert "train    original                    2 cells,    0 there" in planned.stdout
+    assert not list(tmp_path.rglob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    "kind", ["methods", "attacks", "datasets", "models", "scenarios", "configs"]
+)
+def test_list_names_everything_with_one_line_each(kind):
+    listed = bench("list", kind)
+    assert listed.returncode == 0
+    for line in listed.stdout.splitlines():
+        name, _, summary = line.partition("  ")
+        assert name
+        assert len(summary) > 15
+
+
+def test_list_and_help_load_nothing_heavy():
+    code = (
+        "import sys; from bench.cli import main; main(['list', 'methods']); "
+        "heavy = {'torch', 'pandas', 'xgboost', 'sklearn', 'matplotlib'} & set(sys.modules); "
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, capture_output=True)
+
+
+MISTAKES = {
+    "unknown method 'pgv': did you mean pgu?": ["--methods", "pgv"],
+    "unknown key 'epocs': did you mean train.epochs": ["--set", "epocs=3"],
+    "models = many": ["--models", "many"],
+    "rate = -0.1: should be greater than 0": ["--scenario", "poison[rate=-0.1]"],
+    "rate = 1: should be less than 1": ["--scenario", "poison[rate=1.0]"],
+    "should be 'pairs' or 'any'": ["--scenario", "poison[flip=all]"],
+    "unknown scenario 'poisson': did you mean poison?": ["--scenario", "poisson"],
+    "unknown data set 'digit': did you mean digits?": ["--dataset", "digit"],
+    "npz:nothing.npz: no such file": ["--dataset", "npz:nothing.npz"],
+    "npz needs a path": ["--dataset", "npz"],
+    "digits takes no ':3'": ["--dataset", "digits:3"],
+    "unknown parameter of ssd 'alfa': did you mean alpha": ["--methods", "ssd[alfa=1]"],
+    "alpha = x: should be a valid number": ["--methods", "ssd[alpha=x]"],
+    "cannot read 'ssd[alpha'": ["--methods", "ssd[alpha"],
+    "--config nope: no such file or recipe": ["--config", "nope"],
+    "--plugin nope.py: no such file": ["--plugin", "nope.py"],
+    "device = abacus": ["--device", "abacus"],
+    "unknown attack 'mia'": ["--attacks", "mia"],
+    "small-cnn[head=binary] is for 2 classes": ["--model", "small-cnn[head=binary]"],
+}
+
+
+@pytest.mark.parametrize("message", MISTAKES)
+def test_a_users_mistake_is_one_line_and_leaves_nothing(message, tmp_path):
+    failed = bench("run", *MISTAKES[message], "--out", tmp_path / "out", cwd=tmp_path)
+    assert failed.returncode == 1
+    assert failed.stdout == ""
+    assert failed.stderr.startswith("error: ")
+    assert failed.stderr.count("\n") == 1
+    assert message in failed.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    failed = bench("run", "--models", "1", "--out", tmp_path / "file" / "out")
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("error: cannot write")
+    assert failed.stderr.count("\n") == 1
+
+
+def test_usage_errors_are_2():
+    for arguments in (["nonsense"], ["run", "--nonsense"], ["list", "nonsense"]):
+        assert bench(*arguments).returncode == 2
+
+
+def test_a_failed_cell_is_1_and_in_the_table(recipe, tmp_path):
+    file = tmp_path / "broken.py"
+    file.write_text(
+        '"""Always fails, for a test."""\nfrom dataclasses import dataclass\nfrom bench '
+        "import Method\n\n@dataclass(frozen=True)\nclass Broken(Method):\n    def unlearn(self, model, task):\n"
+        "        raise ValueError('not today')\n"
+    )
+    run = bench("run", "-q", "--config", recipe, "--plugin", file, "--methods", "broken,ssd")
+    assert run.returncode == 1
+    assert "0/2" in run.stdout
+    assert "broken: 2 of 2 models failed (unlearn, model 0: ValueError: not today" in run.stdout
+    checked = bench("check", file)
+    assert checked.returncode == 1
+    assert "FAIL  returns a proper model (softmax): raised ValueError: not today" in checked.stdout
+
+
+def test_check_passes_a_good_method():
+    checked = bench("check", ROOT / "methods" / "ssd.py")
+    assert checked.returncode == 0
+    assert "FAIL" not in checked.stdout
+
+
+def test_python_dash_m_is_the_same_command():
+    command = [sys.executable, "-m", "bench", "--version"]
+    assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("bench ")

@@ -1,0 +1,118 @@
+"""Tables and figures are views of the record: same numbers everywhere, nothing computed anew."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+import struct
+from io import StringIO
+
+import pandas as pd
+import pytest
+
+from bench.outputs import Readout, Score
+from bench.pipeline import Run
+from reports.style import look
+from reports.table import cell_text, comparison, footnotes, number, terminal, to_csv, to_markdown
+from reports.write import write_report
+
+
+def test_cells_by_hand():
+    percent, plain = Readout("a", "A", percent=True), Readout("b", "B", "low", 0.0)
+    score = Score("row", "a", 0.1234, 0.1, 5, (0.1, 0.15), 0.02, 0.02, (-0.01, 0.05))
+    assert cell_text(score, percent) == "12.3 ±2.0 ≈ [10.0, 15.0]"
+    assert cell_text(dataclasses.replace(score, gap_interval=(0.01, 0.05)), percent) == (
+        "12.3 ±2.0 [10.0, 15.0]"
+    )
+    assert cell_text(dataclasses.replace(score, interval=None, spread=None), plain) == "0.123"
+    assert cell_text(None, plain) == "-"
+    assert number(-0.0001, plain) == "0.000"
+
+
+def test_the_csv_holds_every_number_and_the_tables_agree_with_it(tiny_run):
+    frame = pd.read_csv(StringIO(to_csv(tiny_run))).set_index(["row", "readout"])
+    table = comparison(tiny_run)
+    for readout in tiny_run.scores_of.readouts:
+        for row in table.index.drop("target"):
+            shown = table.loc[row, readout.title]
+            value = frame.loc[(row, readout.name), "value"]
+            assert shown.split(" ")[0] == number(value, readout)
+            assert shown.split(" ")[0] in to_markdown(tiny_run)
+
+
+def test_markdown_is_a_table_with_one_line_a_row(tiny_run):
+    lines = [line for line in to_markdown(tiny_run).splitlines() if line.startswith("|")]
+    assert len({line.count("|") for line in lines}) == 1
+    assert len(lines) == 2 + 8  # heading, rule, seven rows, target
+
+
+def test_names_are_escaped(tiny_run):
+    record = dict(tiny_run.record, scenario="<script>a|b</script>")
+    text = to_markdown(Run(tiny_run.folder, record, tiny_run.scores_of))
+    assert "<script>" not in text
+    assert r"a\|b" in text
+
+
+def test_every_file_is_written_and_is_what_it_says(tiny_run, tmp_path):
+    files = {path.name: path for path in write_report(tiny_run, tmp_path)}
+    assert set(files) == {
+        "table.csv",
+        "table.md",
+        "roc.png",
+        "roc.svg",
+        "entropy.png",
+        "entropy.svg",
+    }
+    for name in ("roc", "entropy"):
+        content = files[f"{name}.png"].read_bytes()
+        assert content.startswith(b"\x89PNG")
+        assert min(struct.unpack(">II", content[16:24])) > 400
+        assert files[f"{name}.svg"].read_text().rstrip().endswith("</svg>")
+
+
+def test_equal_runs_give_equal_bytes(tiny_run, tmp_path):
+    first, second = (write_report(tiny_run, tmp_path / name) for name in "ab")
+    for one, two in zip(first, second, strict=True):
+        assert one.read_bytes() == two.read_bytes(), one.name
+
+
+def test_a_narrow_terminal_gets_no_intervals(tiny_run):
+    from rich.console import Console
+
+    for width, shown in ((100, False), (160, True)):
+        console = Console(width=width, file=StringIO())
+        console.print(terminal(tiny_run, width))
+        assert bool(re.search(r"\[\d", console.file.getvalue())) == shown
+
+
+def test_footnotes_warn_of_few_models_and_of_poison_that_was_not_learnt(tiny_run):
+    notes = " ".join(footnotes(tiny_run))
+    assert "did not learn the forget set" in notes
+    record = dict(tiny_run.record, config=dict(tiny_run.record["config"], models=2))
+    assert "too few models" in " ".join(footnotes(Run(tiny_run.folder, record, tiny_run.scores_of)))
+
+
+def test_a_row_looks_the_same_in_every_figure():
+    assert look("pgu") == look("pgu")
+    assert look("pgu")["color"] == look("pgu[gamma=0.9]")["color"]
+    assert (
+        len(
+            {
+                look(row)["color"]
+                for row in ("original", "retrain", "pgu", "ssd", "finetune", "neggrad")
+            }
+        )
+        == 6
+    )
+
+
+@pytest.mark.parametrize("damage", ["run.json", "curves.npz"])
+def test_a_damaged_run_is_one_line(tiny_run, tmp_path, damage):
+    from bench.errors import UserError
+
+    for name in ("run.json", "curves.npz"):
+        (tmp_path / name).write_bytes((tiny_run.folder / name).read_bytes())
+    path = tmp_path / damage
+    path.write_bytes(path.read_bytes()[:-40])
+    with pytest.raises(UserError):
+        Run.load(tmp_path)

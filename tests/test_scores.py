@@ -1,0 +1,413 @@
+"""Scores against hand-computed values, known answers and invariances."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import roc_auc_score
+
+from attacks.entropy import EDGES, histograms, js_divergence
+from attacks.errors import errors
+from attacks.forgetting_quality import bin_of, example_epsilons, forgetting_quality, quality_of
+from attacks.membership import f1_score, membership
+from attacks.shared.crossfit import split_pairs
+from attacks.shared.distinguish import fit_logistic, logistic_rates, threshold_rates
+from attacks.shared.intervals import bootstrap_weights, interval, jackknife, score_models
+from attacks.shared.probabilities import entropy, largest_loss, logit_confidence, probabilities
+from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
+from bench.contract import toy_outputs
+from bench.outputs import PARTS, Labels, Outputs, Population
+from bench.stages.score import constant_predictor
+
+
+def rng(seed=0):
+    return np.random.default_rng(seed)
+
+
+def by_name(scores, row):
+    return {score.readout: score for score in scores.scores if score.row == row}
+
+
+# Probabilities ------------------------------------------------------------------------------------
+
+
+def test_probabilities_by_hand():
+    logits = np.array([[0.0, np.log(3.0)], [0.0, 0.0]])
+    assert np.allclose(probabilities(logits), [[0.25, 0.75], [0.5, 0.5]])
+    assert np.allclose(entropy(logits)[1], np.log(2))
+    assert np.allclose(logit_confidence(logits, np.array([1, 0])), [np.log(3), 0])
+    assert np.allclose(largest_loss(logits, None), [-np.log(0.75), np.log(2)])
+
+
+def test_huge_logits_give_finite_numbers():
+    logits = np.array([[1000.0, -1000.0, 0.0], [-1000.0, -1000.0, -1000.0]])
+    assert np.allclose(entropy(logits), [0, np.log(3)])
+    assert np.allclose(logit_confidence(logits, np.array([0, 1])), [1000, -np.log(2)])
+    assert np.isfinite(largest_loss(logits, None)).all()
+
+
+# Intervals ----------------------------------------------------------------------------------------
+
+
+def test_the_interval_of_a_mean_is_as_wide_as_students():
+    values = rng().normal(size=12)
+    samples = bootstrap_weights(rng(1), 12) @ values
+    low, high = interval(samples, 12)
+    half = stats.t.ppf(0.975, 11) * values.std(ddof=1) / np.sqrt(12)
+    assert high - low == pytest.approx(2 * half, rel=0.1)
+
+
+def test_intervals_cover_the_truth():
+    covered = 0
+    for seed in range(300):
+        values = rng(seed).normal(size=10)
+        low, high = interval(bootstrap_weights(rng(seed + 1000), 10) @ values, 10)
+        covered += low <= 0 <= high
+    assert 0.90 < covered / 300 < 0.99
+
+
+def test_few_models_have_no_interval():
+    assert interval(np.zeros(10), 2) is None
+    assert interval(np.array([np.nan]), 5) is None
+    assert jackknife(lambda kept: np.array([0.5]), 2) == [None]
+
+
+def test_the_jackknife_of_a_mean_is_students_interval():
+    values = rng().uniform(5, 6, size=15)
+    ((low, high),) = jackknife(lambda kept: values[kept].mean(keepdims=True), 15)
+    expected = stats.t.interval(0.95, 14, values.mean(), stats.sem(values))
+    assert np.allclose((low, high), expected)
+
+
+def test_gaps_are_paired():
+    values = np.array([1.0, 2.0, 3.0, 4.0])
+    score = score_models("row", "readout", values, values - 1, rng())
+    assert (score.value, score.target, score.gap, score.spread) == (
+        2.5,
+        1.5,
+        1.0,
+        values.std(ddof=1),
+    )
+    assert np.allclose(score.gap_interval, 1.0)
+
+
+# Errors -------------------------------------------------------------------------------------------
+
+
+def hand_made():
+    """Two models, three forget examples whose trained labels are wrong for the first two."""
+    predicted = np.array([[0, 1, 2], [0, 0, 2]])
+    logits = np.eye(3, dtype=np.float32)[predicted]
+    population = Population(np.arange(2), dict.fromkeys(PARTS, logits))
+    labels = {part: Labels(np.array([0, 1, 2]), np.array([0, 1, 2])) for part in PARTS}
+    labels["forget"] = Labels(train=np.array([0, 1, 2]), true=np.array([1, 0, 2]))
+    return Outputs(population, population, {"mine": population}, labels)
+
+
+def test_errors_by_hand():
+    found = by_name(errors(hand_made()), "mine")
+    assert found["forget_error"].value == pytest.approx((0 + 1 / 3) / 2)
+    assert found["forget_error_true"].value == pytest.approx((2 / 3 + 1 / 3) / 2)
+    assert list(found["test_error"].values) == pytest.approx([0, 1 / 3])
+    assert found["forget_error"].gap == 0
+
+
+# Entropy ------------------------------------------------------------------------------------------
+
+
+def test_js_divergence_by_hand():
+    assert js_divergence(np.array([1.0, 0]), np.array([0, 5.0])) == pytest.approx(1)
+    assert js_divergence(np.array([1.0, 3]), np.array([2.0, 6])) == pytest.approx(0)
+    # p = (1/2, 1/2), q = (1, 0), middle (3/4, 1/4)
+    expected = (0.5 * np.log2(2 / 3) + 0.5 * np.log2(2) + np.log2(4 / 3)) / 2
+    assert js_divergence(np.array([1.0, 1]), np.array([1.0, 0])) == pytest.approx(expected)
+
+
+@given(st.integers(0, 1000))
+def test_js_divergence_is_symmetric_and_bounded(seed):
+    p, q = rng(seed).integers(0, 5, size=(2, 8)) + np.eye(8)[:2]
+    assert 0 <= js_divergence(p, q) <= 1
+    assert js_divergence(p, q) == pytest.approx(js_divergence(q, p))
+
+
+def test_every_entropy_is_counted_once():
+    values = np.array([[0.0, 1e-30, np.exp(-18.95), 0.5, np.log(10), np.exp(1)]])
+    counts = histograms(values)
+    assert counts.sum() == 6
+    assert counts[0, 0] == 3
+    assert len(EDGES) == 101
+
+
+# ROC ----------------------------------------------------------------------------------------------
+
+
+def test_roc_by_hand():
+    false, true = roc_points(np.array([0.9, 0.5]), np.array([0.5, 0.1]))
+    assert false.tolist() == [0, 0, 0.5, 1]
+    assert true.tolist() == [0, 0.5, 1, 1]
+    assert tpr_at(false, true, 0.0) == 0.5
+    assert tpr_at(false, true, 0.49) == 0.5
+    assert tpr_at(false, true, 0.5) == 1.0
+
+
+@given(st.integers(0, 300))
+def test_pooled_auc_is_the_mean_of_the_pairwise_ones(seed):
+    positive = rng(seed).integers(0, 6, size=(4, 7)).astype(float)
+    negative = rng(seed + 1).integers(0, 6, size=(3, 7)).astype(float)
+    scores = np.concatenate([positive.ravel(), negative.ravel()])
+    truth = np.repeat([1, 0], [positive.size, negative.size])
+    table = pairwise_auc(positive, negative)
+    assert table.mean() == pytest.approx(roc_auc_score(truth, scores))
+    false, true = roc_points(positive, negative)
+    assert np.trapezoid(true, false) == pytest.approx(table.mean())
+    drawn = np.array([0, 0, 2, 3])
+    repeated = pairwise_auc(positive[drawn], negative).mean()
+    shares = np.bincount(drawn, minlength=4) / 4
+    assert shares @ table @ np.full(3, 1 / 3) == pytest.approx(repeated)
+
+
+def test_resampled_tpr_of_the_whole_population_is_the_tpr():
+    positive, negative = rng(1).normal(1, 1, (5, 400)), rng(2).normal(0, 1, (5, 400))
+    for fpr in (0.01, 0.1):
+        exact = tpr_at(*roc_points(positive, negative), fpr)
+        found = resampled_tpr(np.full((1, 5), 0.2), positive, negative, fpr)[0]
+        assert found == pytest.approx(exact, abs=0.01)
+
+
+def test_thinning_keeps_the_ends_and_the_area():
+    false, true = roc_points(rng(1).normal(1, 1, 20000), rng(2).normal(0, 1, 20000))
+    few_false, few_true = thinned(false, true)
+    assert len(few_false) < 1100
+    assert (few_false[0], few_true[-1]) == (0, 1)
+    assert np.trapezoid(few_true, few_false) == pytest.approx(np.trapezoid(true, false), abs=1e-3)
+
+
+def test_f1_by_hand():
+    # 10 members of which 8 are found, 10 others of which 4 are called members: 2*8/(2*8+4+2)
+    assert f1_score(0.8, 0.4) == pytest.approx(16 / 22)
+
+
+# Membership ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("pairs", "folds"), [(20, 5), (20, 20), (7, 3), (3, 5), (5, 2)])
+def test_cross_fitting_tests_each_pair_once_and_never_on_what_it_learnt(pairs, folds):
+    rounds = split_pairs(rng().permutation(pairs), folds)
+    assert sorted(np.concatenate([test for _f, _v, test in rounds])) == list(range(pairs))
+    for fit, validate, test in rounds:
+        assert len(fit)
+        assert len(validate)
+        assert sorted([*fit, *validate, *test]) == list(range(pairs))
+
+
+def test_one_fold_is_the_papers_split():
+    ((fit, validate, test),) = split_pairs(np.arange(50), 1)
+    assert (len(fit), len(validate), len(test)) == (40, 5, 5)
+
+
+def populations(shift, models=8, examples=30, seed=0):
+    """Originals that are surer of label 0 by ``shift`` than retrained models; one scored row."""
+    labels = {part: Labels(*[np.zeros(examples, dtype=int)] * 2) for part in PARTS}
+
+    def draw(seed, shift):
+        logits = rng(seed).normal(size=(models, examples, 2)).astype(np.float32)
+        logits[:, :, 0] += shift
+        return Population(np.arange(models), dict.fromkeys(PARTS, logits))
+
+    original, retrained = draw(seed, shift), draw(seed + 1, 0)
+    return Outputs(
+        original,
+        retrained,
+        {"original": original, "retrain": draw(seed + 2, 0), "over": draw(seed + 3, -shift)},
+        labels,
+    )
+
+
+def test_membership_tells_apart_what_differs_and_only_that():
+    scores = membership(populations(4.0), trees=20)
+    found = {row: by_name(scores, row)["mia_auc"] for row in ("original", "retrain", "over")}
+    assert found["original"].value > 0.95
+    assert found["original"].interval[0] > 0.9
+    assert found["retrain"].interval[0] < 0.5 < found["retrain"].interval[1]
+    assert found["over"].interval[1] < 0.5  # forgotten too much: the Streisand effect
+    assert by_name(scores, "original")["mia_tpr1"].value > 0.1
+
+
+def test_membership_on_one_split_tests_few_pairs():
+    scores = membership(populations(4.0, models=20), folds=1, trees=10)
+    assert {score.count for score in scores.scores} == {2}
+
+
+def test_membership_says_what_too_few_pairs_mean():
+    assert membership(populations(1.0, models=1)).notes
+    two = membership(populations(1.0, models=2), trees=10)
+    assert "published settings" in two.notes[0]
+    assert {score.count for score in two.scores} == {2}
+
+
+# Forgetting quality: algorithm 1, line by line ----------------------------------------------------
+
+DELTA = 0.01
+
+
+def one(*rates):
+    """Epsilon of one example under attacks with these (FPR, FNR)."""
+    false, missed = np.array(rates, dtype=float).T
+    return example_epsilons(false[None], missed[None], DELTA)[0]
+
+
+def test_algorithm_1_both_rates_zero_is_a_perfect_separation():
+    assert one((0, 0)) == np.inf
+    assert one((0.5, 0.5), (0, 0)) == np.inf
+
+
+def test_algorithm_1_one_rate_zero_is_discarded():
+    assert one((0, 0.3), (0.2, 0.3)) == one((0.2, 0.3))
+    assert one((0.3, 0), (0.2, 0.3)) == one((0.2, 0.3))
+
+
+def test_algorithm_1_takes_the_larger_of_both_directions():
+    expected = max(np.log(0.99 - 0.1) - np.log(0.4), np.log(0.99 - 0.4) - np.log(0.1))
+    assert one((0.1, 0.4)) == pytest.approx(expected)
+    assert one((0.4, 0.1)) == pytest.approx(expected)
+
+
+def test_algorithm_1_nan_max_keeps_the_number_beside_a_nan():
+    # FPR = 1: log(1 - delta - 1) is NaN, the other direction is log(0.99 - 0.2) - log(1).
+    assert one((1.0, 0.2)) == pytest.approx(np.log(0.79))
+    assert one((1.0, 1.0), (0.4, 0.4)) == one((0.4, 0.4))
+
+
+def test_algorithm_1_takes_the_strongest_attack():
+    assert one((0.4, 0.4), (0.1, 0.1), (0.3, 0.3)) == one((0.1, 0.1))
+
+
+def test_algorithm_1_with_nothing_left_is_zero_here():
+    assert one((0, 0.5), (0.5, 0), (1, 1)) == 0
+
+
+def test_bins_and_quality_by_hand():
+    epsilons = np.array([-3.0, 0, 0.49, 0.5, 1.2, 5.99, 6.0, 6.5, 40, np.inf])
+    assert bin_of(epsilons).tolist() == [1, 1, 1, 2, 3, 12, 13, 13, 13, 13]
+    assert quality_of(np.array([0.1, 0.6, np.inf])) == pytest.approx((1 + 0.5 + 2**-12) / 3)
+
+
+@given(st.integers(1, 12), st.integers(0, 1000))
+def test_threshold_rates_equal_plain_counting(models, seed):
+    unlearned = rng(seed).integers(0, 5, size=(models, 3)).astype(float)
+    retrained = rng(seed + 1).integers(0, 5, size=(models + 1, 3)).astype(float)
+    false, missed = threshold_rates(unlearned, retrained, both=True)
+    for example in range(3):
+        u, r = unlearned[:, example], retrained[:, example]
+        values = np.concatenate([u, r])
+        above = [((r > t).mean(), (u <= t).mean()) for t in values]
+        below = [((r < t).mean(), (u >= t).mean()) for t in values]
+        found = np.stack([false[example], missed[example]], axis=1)
+        assert np.allclose(found, above + below)
+
+
+def test_the_one_way_threshold_misses_a_shift_downwards():
+    """The published attack sees nothing of it; both directions do."""
+    values = rng(3).normal(size=(64, 40))
+    shifted = rng(4).normal(size=(64, 40)) - 1
+    quality = {}
+    for both in (True, False):
+        quality[both] = quality_of(example_epsilons(*threshold_rates(shifted, values, both), DELTA))
+    assert quality[False] > 0.9
+    assert quality[True] < 0.2
+
+
+@pytest.mark.parametrize(("models", "expected"), [(8, 0.46), (64, 0.52), (512, 0.89)])
+def test_one_way_quality_of_equal_gaussians_is_near_what_was_measured_elsewhere(models, expected):
+    unlearned, retrained = rng(1).normal(size=(2, models, 60))
+    found = quality_of(example_epsilons(*threshold_rates(unlearned, retrained, False), DELTA))
+    assert found == pytest.approx(expected, abs=0.12)
+
+
+def test_logistic_fits_equal_scikit_learns():
+    unlearned, retrained = rng(5).normal(1, 2, (15, 6)), rng(6).normal(0, 1, (15, 6))
+    unlearned[:, 5] += 30  # separable
+    slope, offset = fit_logistic(unlearned, retrained)
+    target = np.repeat([1, 0], 15)
+    for example in range(6):
+        x = np.concatenate([unlearned[:, example], retrained[:, example]])[:, None]
+        model = LogisticRegression(tol=1e-10, max_iter=1000).fit(x, target)
+        assert slope[example] == pytest.approx(model.coef_[0, 0], rel=1e-4)
+        assert offset[example] == pytest.approx(model.intercept_[0], rel=1e-4, abs=1e-6)
+
+
+def test_logistic_rates_of_separated_and_constant_values():
+    false, missed = logistic_rates(np.full((10, 2), 5.0), np.zeros((10, 2)), 3, rng())
+    assert false.max() == missed.max() == 0
+    false, missed = logistic_rates(np.ones((10, 1)), np.ones((10, 1)), 3, rng())
+    assert false + missed == 1
+
+
+def test_equal_populations_score_high_and_separate_ones_low():
+    scores = forgetting_quality(populations(30.0))
+    original, retrain = (
+        by_name(scores, row)["forgetting_quality"] for row in ("original", "retrain")
+    )
+    assert original.value == pytest.approx(2**-12)
+    assert retrain.value > 100 * original.value
+    assert retrain.interval[0] < retrain.value < retrain.interval[1]
+
+
+def test_the_final_score_multiplies_accuracy_ratios():
+    outputs = hand_made()
+    found = by_name(forgetting_quality(outputs), "mine")
+    assert found["final_score"].value == found["forgetting_quality"].value
+    worse = Population(
+        np.arange(2),
+        {
+            **outputs.rows["mine"].logits,
+            "test": outputs.rows["mine"].logits["test"][:, :, [2, 0, 1]],
+        },
+    )
+    found = by_name(
+        forgetting_quality(
+            Outputs(outputs.original, outputs.retrained, {"mine": worse}, outputs.labels)
+        ),
+        "mine",
+    )
+    accuracy = (np.array([[1, 2, 0], [1, 1, 0]]) == [0, 1, 2]).mean()
+    assert found["final_score"].value == pytest.approx(
+        found["forgetting_quality"].value * accuracy / (5 / 6)
+    )
+
+
+# Invariances of all -------------------------------------------------------------------------------
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.permutations(range(40)))
+def test_no_score_but_the_boosted_one_depends_on_the_order_of_examples(order):
+    from attacks.entropy import entropy as entropy_attack
+
+    outputs = toy_outputs()
+
+    def shuffled(population):
+        logits = {**population.logits, "forget": population.logits["forget"][:, order]}
+        return Population(population.members, logits)
+
+    labels = outputs.labels["forget"]
+    other = Outputs(
+        shuffled(outputs.original),
+        shuffled(outputs.retrained),
+        {row: shuffled(p) for row, p in outputs.rows.items()},
+        {**outputs.labels, "forget": Labels(labels.train[order], labels.true[order])},
+    )
+    for attack in (errors, entropy_attack, forgetting_quality):
+        pairs = zip(attack(outputs).scores, attack(other).scores, strict=True)
+        assert all(a.value == pytest.approx(b.value) for a, b in pairs)
+
+
+def test_a_constant_predictor_is_wrong_on_all_but_its_class():
+    outputs = toy_outputs()
+    constant = constant_predictor(outputs.original, outputs.labels["retain"])
+    commonest = np.bincount(outputs.labels["retain"].train).argmax()
+    assert (constant.logits["test"].argmax(-1) == commonest).all()
