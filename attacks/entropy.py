@@ -24,7 +24,7 @@ EDGES = np.linspace(-19, 1, 101)
 
 READOUTS = [
     Readout("forget_entropy", "mean entropy on Df (nats)"),
-    Readout("entropy_js", "entropy on Df: JS to retrained", "low", 0.0, main=True),
+    Readout("entropy_js", "entropy on Df: JS to retrained", "low", 0.0, main=True, short="H JS"),
     Readout("entropy_w1", "entropy on Df: Wasserstein to retrained (nats)", "low", 0.0),
 ]
 

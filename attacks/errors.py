@@ -17,11 +17,13 @@ from bench.outputs import Outputs, Population, Readout, Scores
 VERSION = 1
 
 READOUTS = [
-    Readout("forget_error", "error on Df, trained label", percent=True, main=True),
-    Readout("forget_error_true", "error on Df, true label", percent=True, main=True),
-    Readout("retain_error", "error on Dr", percent=True, main=True),
+    Readout("forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"),
+    Readout(
+        "forget_error_true", "error on Df, true label", percent=True, main=True, short="Df true"
+    ),
+    Readout("retain_error", "error on Dr", percent=True, main=True, short="Dr err"),
     Readout("validation_error", "error on validation set", percent=True),
-    Readout("test_error", "error on test set", percent=True, main=True),
+    Readout("test_error", "error on test set", percent=True, main=True, short="test err"),
 ]
 WHERE = {
     "forget_error": ("forget", "train"),

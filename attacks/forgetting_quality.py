@@ -37,8 +37,8 @@ STATISTICS = {"logit-confidence": logit_confidence, "largest-loss": largest_loss
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
 
 READOUTS = [
-    Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True),
-    Readout("final_score", "final score F x RA x TA", "high", 1.0, main=True),
+    Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True, short="F"),
+    Readout("final_score", "final score F x RA x TA", "high", 1.0, main=True, short="final F"),
 ]
 
 

@@ -29,7 +29,7 @@ VERSION = 1
 SCORE_EDGES = np.linspace(0, 1, 51)
 
 READOUTS = [
-    Readout("mia_auc", "membership AUC", "target", 0.5, main=True),
+    Readout("mia_auc", "membership AUC", "target", 0.5, main=True, short="MIA AUC"),
     Readout("mia_tpr1", "membership TPR at 1 % FPR", "target", 0.01, percent=True),
     Readout("mia_tpr01", "membership TPR at 0.1 % FPR", "target", 0.001, percent=True),
     Readout("mia_f1", "membership F1 at confidence 0.5"),

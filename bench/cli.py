@@ -7,6 +7,7 @@ the user's mistake (one line); 2 usage; 130 interrupted. Nothing heavy is import
 from __future__ import annotations
 
 import enum
+import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any
@@ -188,7 +189,8 @@ def _show(run: Any, folder: str | None) -> None:
 
     target = Path(folder) if folder else run.folder
     write_report(run, target)
-    console = Console() if sys.stdout.isatty() else Console(width=WIDE)
+    fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    console = Console(width=fixed)
     console.print(terminal(run, console.width))
     for note in footnotes(run):
         typer.echo(f"- {note}")
@@ -196,7 +198,7 @@ def _show(run: Any, folder: str | None) -> None:
     typer.echo(f"plots:  {target}/roc.png, {target}/entropy.png (and .svg)")
 
 
-WIDE = 160  # columns of a table that no terminal shows
+WIDE = 190  # columns of a table that goes to a file or a pipe
 
 
 def main(arguments: list[str] | None = None) -> int:

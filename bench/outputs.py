@@ -68,7 +68,7 @@ class Readout:
     """What a number is: its heading, where it should be, and how to print it.
 
     ``target``: the value of a perfect method; None: the mean of the retrained population.
-    ``main``: shown in the terminal's table.
+    ``main``: shown in the terminal's table; ``short``: its heading there where space is scarce.
     """
 
     name: str
@@ -77,6 +77,7 @@ class Readout:
     target: float | None = None
     percent: bool = False
     main: bool = False
+    short: str = ""
 
 
 @dataclass(frozen=True)

@@ -66,12 +66,12 @@ def roc(run: Run) -> Figure:
     linear.set(ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
     logarithmic.set(xscale="log", yscale="log", xlim=(smallest, 1), ylim=(smallest, 1))
     logarithmic.set(aspect="equal")
-    figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9)
+    figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9, y=0.96)
     figure.legend(
         *linear.get_legend_handles_labels(),
         title="AUC [95 % interval over models]; 0.5: nothing left to tell",
         loc="upper center",
-        bbox_to_anchor=(0.5, 0.0),
+        bbox_to_anchor=(0.5, 0.07),
         ncols=2,
     )
     return figure

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 
 SAME = "≈"  # the data do not tell this number from its target
 NONE = "-"
+TIME = "time / retraining"
 NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
-ROOMY = 120  # columns from which intervals fit
+ROOMY = 165  # columns from which intervals fit
 INTERVAL = re.compile(r" (\[[^\]]*\])")
 
 
@@ -89,13 +90,13 @@ def comparison(run: Run, main_only: bool = False) -> pd.DataFrame:
     for row in row_order(run):
         line = {r.title: cell_text(scores.get((row, r.name)), r) for r in readouts}
         share = cost.get(row, {}).get("time_vs_retrain")
-        line["time / retraining"] = NONE if share is None else f"{share:.3g}"
+        line[TIME] = NONE if share is None else f"{share:.3g}"
         if run.failed:
             record = run.record["rows"].get(row)
             line["models"] = f"{record['done']}/{count}" if record else NONE
         lines[row] = line
     target = {r.title: target_text(run, r) for r in readouts}
-    lines["target"] = target | {"time / retraining": "low"}
+    lines["target"] = target | {TIME: "low"}
     return pd.DataFrame.from_dict(lines, orient="index").fillna(NONE)
 
 
@@ -111,12 +112,8 @@ def target_text(run: Run, readout: Readout) -> str:
         paired = [s for s in run.scores_of.scores if s.readout == readout.name]
         return f"{number(paired[0].target, readout)} (retrained)" if paired else NONE
     if readout.better == "high":
-        return "high, at most as retrain"
-    return (
-        f"low ({number(readout.target, readout)})"
-        if readout.better == "low"
-        else number(readout.target, readout)
-    )
+        return "as retrain"
+    return ("low: " if readout.better == "low" else "") + number(readout.target, readout)
 
 
 def cell_text(score: Score | None, readout: Readout) -> str:
@@ -223,21 +220,32 @@ def footnotes(run: Run) -> list[str]:
     return notes
 
 
-def terminal(run: Run, width: int = 160) -> Table:
-    """The main readouts as a table for the terminal; without intervals where it is narrow."""
+def terminal(run: Run, width: int = 190) -> Table:
+    """The main readouts as a table for the terminal; short and without intervals if narrow."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
     frame = comparison(run, main_only=True)
-    units = {r.title: heading(r) for r in run.scores_of.readouts}
     narrow = width < ROOMY
-    table = Table(title=title(run), title_justify="left", pad_edge=False, padding=(0, 1))
-    table.add_column("method", no_wrap=True)
+    headings = {r.title: (r.short if narrow else "") or heading(r) for r in run.scores_of.readouts}
+    headings[TIME] = "time" if narrow else TIME
+    style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
+    table = Table(title=title(run), title_justify="left", pad_edge=False, **style)
+    table.add_column("method", no_wrap=not narrow, overflow="fold", min_width=8)
     for column in frame.columns:
-        table.add_column(units.get(column, column), justify="right")
+        table.add_column(headings.get(column, column), justify="right")
     for row, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         if row == "target":
             table.add_section()
-        shown = [INTERVAL.sub("" if narrow else r"\n\1", cell) for cell in cells]
+        shown = [_narrowed(cell) if narrow else INTERVAL.sub(r"\n\1", cell) for cell in cells]
         table.add_row(Text(row), *(Text(cell) for cell in shown))
     return table
+
+
+def _narrowed(cell: str) -> str:
+    """The value with its mark, the spread beneath it."""
+    value, _, rest = INTERVAL.sub("", cell).partition(" ±")
+    spread, _, mark = rest.partition(" ")
+    value = value.removeprefix("low: ").removesuffix(" (retrained)").replace("as retrain", "high")
+    return f"{value}{mark}\n±{spread}" if spread else value.replace(f" {SAME}", SAME)

@@ -79,7 +79,7 @@ def test_equal_runs_give_equal_bytes(tiny_run, tmp_path):
 def test_a_narrow_terminal_gets_no_intervals(tiny_run):
     from rich.console import Console
 
-    for width, shown in ((100, False), (160, True)):
+    for width, shown in ((100, False), (180, True)):
         console = Console(width=width, file=StringIO())
         console.print(terminal(tiny_run, width))
         assert bool(re.search(r"\[\d", console.file.getvalue())) == shown
