@@ -72,6 +72,7 @@ def run(
     model: Annotated[str | None, typer.Option(help="For example small-cnn[width=32].")] = None,
     attacks: Annotated[str | None, typer.Option(help="For example errors,membership.")] = None,
     models: Annotated[str | None, typer.Option(help="Models in each population.")] = None,
+    subset: Annotated[str | None, typer.Option(help="Use only so many training images.")] = None,
     seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
     jobs: Annotated[
         str | None, typer.Option("--jobs", "-j", help="Processes side by side [all cores].")
@@ -98,6 +99,7 @@ def run(
         "model": model,
         "attacks": attacks,
         "models": models,
+        "subset": subset,
         "seed": seed,
         "jobs": jobs,
         "device": device,
@@ -184,17 +186,18 @@ def _show(run: Any, folder: str | None) -> None:
     """Write a run's report and print its table, footnotes and where the files are."""
     from rich.console import Console
 
-    from reports.table import footnotes, terminal
+    from reports.table import footnotes, terminal, title
     from reports.write import write_report
 
     target = Path(folder) if folder else run.folder
     write_report(run, target)
     fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     console = Console(width=fixed)
+    typer.echo(title(run))
     console.print(terminal(run, console.width))
     for note in footnotes(run):
         typer.echo(f"- {note}")
-    typer.echo(f"tables: {target}/table.md, {target}/table.csv")
+    typer.echo(f"tables: {target}/table.md, {target}/table.csv (every readout, with intervals)")
     typer.echo(f"plots:  {target}/roc.png, {target}/entropy.png (and .svg)")
 
 

@@ -231,7 +231,7 @@ def terminal(run: Run, width: int = 190) -> Table:
     headings = {r.title: (r.short if narrow else "") or heading(r) for r in run.scores_of.readouts}
     headings[TIME] = "time" if narrow else TIME
     style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
-    table = Table(title=title(run), title_justify="left", pad_edge=False, **style)
+    table = Table(pad_edge=False, **style)
     table.add_column("method", no_wrap=not narrow, overflow="fold", min_width=8)
     for column in frame.columns:
         table.add_column(headings.get(column, column), justify="right")

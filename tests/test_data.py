@@ -37,6 +37,12 @@ def test_an_npz_keeps_its_test_part_apart(tmp_path):
     assert np.array_equal(data.images[12:], X[:6])
 
 
+def test_lossy_images_are_mentioned(tmp_path):
+    data = npz(save(tmp_path, **GOOD, lossy_train=np.array([1, 2]), lossy_test=np.array([0])))
+    assert data.note == "3 of 18 images are lossy copies of the originals"
+    assert npz(save(tmp_path, **GOOD)).note == ""
+
+
 def test_grey_images_and_column_labels_are_fine(tmp_path):
     grey = {"x_train": X[..., 0], "y_train": Y[:, None], "x_test": X[:6, ..., 0], "y_test": Y[:6]}
     data = npz(save(tmp_path, **grey))

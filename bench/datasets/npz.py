@@ -1,6 +1,7 @@
 """Your own images: a .npz file with x_train, y_train, x_test, y_test (uint8, NHWC or NHW).
 
-Optional: class_names. Read without pickle: an archive that holds objects is refused.
+Optional: class_names; lossy_train and lossy_test, indices of images that are not the originals,
+which every report then mentions. Read without pickle: an archive that holds objects is refused.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from bench.errors import UserError
 
 VERSION = 1
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+OPTIONAL = ("class_names", "lossy_train", "lossy_test")
 
 
 def npz(path: str) -> Data:
@@ -37,7 +39,13 @@ def npz(path: str) -> Data:
         labels=labels,
         classes=tuple(classes),
         test=np.arange(first_test, len(images)),
+        note=_note(arrays, len(images)),
     )
+
+
+def _note(arrays: dict[str, np.ndarray], total: int) -> str:
+    lossy = sum(len(arrays.get(name, ())) for name in ("lossy_train", "lossy_test"))
+    return f"{lossy} of {total} images are lossy copies of the originals" if lossy else ""
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -51,7 +59,7 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             if missing:
                 found = ", ".join(archive.files) or "nothing"
                 raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {found}")
-            wanted = [*ARRAYS, *(["class_names"] if "class_names" in archive.files else [])]
+            wanted = [*ARRAYS, *(name for name in OPTIONAL if name in archive.files)]
             return {name: archive[name] for name in wanted}
     except ValueError as error:
         if "allow_pickle" in str(error):
