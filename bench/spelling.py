@@ -79,17 +79,22 @@ def spell_value(value: Any, nested: bool = False) -> str:
 
 
 def _reads_as_text(value: str) -> bool:
-    return parse_value(value) == value and not re.search(r"[,\[\]{}=\"]", value)
+    return parse_value(value) == value and not re.search(r"[,\[\]{}=\"']", value)
 
 
 def split_list(text: str) -> list[str]:
     """Split at the commas that stand outside brackets and quotes."""
-    parts, depth, quoted, current = [], 0, False, ""
+    parts, depth, quote, escaped, current = [], 0, "", False, ""
     for character in text:
-        quoted ^= character == '"'
-        if not quoted:
+        if quote:
+            closes = character == quote and not escaped
+            escaped = character == "\\" and quote == '"' and not escaped
+            quote = "" if closes else quote
+        elif character in "\"'":
+            quote = character
+        else:
             depth += (character in "[{") - (character in "]}")
-        if character == "," and depth == 0 and not quoted:
+        if character == "," and depth == 0 and not quote:
             parts.append(current)
             current = ""
         else:

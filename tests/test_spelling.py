@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from bench.errors import UserError
@@ -28,6 +28,8 @@ def test_a_value_reads_back_as_it_was_spelled(value):
     assert parse_value(spell_value(value)) == value
 
 
+@example("a", {"b": '"', "a": 0})  # an escaped quote once ended the text
+@example("a", {"b": "it's, or not", "a": 0})
 @given(names, st.dictionaries(names, values, max_size=3))
 def test_a_choice_reads_back_as_it_was_spelled(name, params):
     choice = Choice(name, None, params)
