@@ -6,11 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 import bench
 from bench.config import Config, load_config
 
 os.environ["NO_COLOR"] = "1"
+settings.register_profile("bench", deadline=None)  # time is measured by benchmarks, not by tests
+settings.load_profile("bench")
 
 TINY = {
     "dataset": "digits",

@@ -250,7 +250,7 @@ def test_membership_says_what_too_few_pairs_mean():
 # Invariances of all -------------------------------------------------------------------------------
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=10)
 @given(st.permutations(range(40)))
 def test_no_score_but_the_boosted_one_depends_on_the_order_of_examples(order):
     from attacks.entropy import entropy as entropy_attack
