@@ -72,6 +72,12 @@ class Experiment:
         """Rows whose models are stored: the two trained populations, then each method."""
         return [ORIGINAL, RETRAINED, *self.methods]
 
+    @property
+    def token(self) -> str:
+        """A hash of all code and data behind this experiment."""
+        plugins = [self.scenario, self.model, *self.methods.values(), *self.attacks.values()]
+        return content_key(split=self.split.key, plugins=[plugin.identity for plugin in plugins])
+
     def seed_name(self, *name: str | int) -> tuple[str | int, ...]:
         """The full name of a random decision of this experiment."""
         return (self.config.seed, self.data.fingerprint, self.scenario.label, *name)
@@ -200,10 +206,14 @@ def find_device(name: str) -> torch.device:
 
 
 @lru_cache(maxsize=2)
-def _cached(config_json: str) -> Experiment:
+def _remembered(config_json: str, _token: str) -> Experiment:
     return Experiment(Config.model_validate(json.loads(config_json)))
 
 
-def experiment_for(config: Config) -> Experiment:
-    """The experiment of a configuration; a process that does many of its cells loads data once."""
-    return _cached(config.model_dump_json())
+def remembered(config: Config, token: str) -> Experiment:
+    """The experiment of a configuration, made once in a process that does many of its cells.
+
+    ``token`` is the ``token`` of the experiment that asks: where code or data changed since, the
+    experiment is made anew.
+    """
+    return _remembered(config.model_dump_json(), token)

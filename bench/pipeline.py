@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.config import Config, dump_toml
 from bench.errors import UserError
-from bench.experiment import Cell, Experiment, experiment_for
+from bench.experiment import Cell, Experiment
 from bench.outputs import Outputs, Population, Scores
 from bench.provenance import provenance
 from bench.schedule import Report, job_count, plan, progress, run_cells
@@ -75,8 +75,9 @@ class Run:
 
     def outputs(self, row: str) -> Population:
         """Logits of a row's models; needs the store beside the run."""
-        config = Config.model_validate(self.record["config"])
-        found = gather(experiment_for(config))
+        beside = {"out": str(self.folder.parent.parent)}
+        config = Config.model_validate(self.record["config"] | beside)
+        found = gather(Experiment(config))
         rows = {**found.rows, "retrained": found.retrained}
         if row not in rows:
             raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
@@ -89,7 +90,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
         from bench.config import load_config
 
         config = load_config(config)
-    experiment = experiment_for(config)
+    experiment = Experiment(config)
     experiment.check()
     experiment.store.open()
     folder = run_folder(experiment)
@@ -127,7 +128,7 @@ def find_run(name: str | None, out: Path) -> Path:
 
 def describe_plan(config: Config) -> str:
     """What a run would do: cells by stage, how many are there, and where results would go."""
-    experiment = experiment_for(config)
+    experiment = Experiment(config)
     lines = []
     for cells in plan(experiment):
         for row in dict.fromkeys(cell.row for cell in cells):

@@ -12,6 +12,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import math
 import sys
 import typing
 from collections.abc import Callable
@@ -249,11 +250,14 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     from pydantic import TypeAdapter, ValidationError
 
     try:
-        return TypeAdapter(annotation).validate_python(value)
+        checked = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
         allowed = error.errors()[0]["msg"].removeprefix("Input s").removeprefix("Value error, ")
         message = f"s{allowed}" if allowed.startswith("hould") else allowed
         raise UserError(f"{where} = {spell_value(value)}: {message}") from None
+    if isinstance(checked, float) and not math.isfinite(checked):
+        raise UserError(f"{where} = {value}: should be a finite number")
+    return checked
 
 
 def _check_argument(choice: Choice, target: Any, kind: str) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
 from bench.config import Config
-from bench.experiment import ORIGINAL, Cell, Experiment, experiment_for
+from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment, remembered
 from bench.store import Store
 
 Report = Callable[[str, int, int], None]
@@ -47,7 +47,8 @@ def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iter
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    yield from parallel(delayed(_make_in_worker)(experiment.config, cell, alone) for cell in cells)
+    known = experiment.config, experiment.token
+    yield from parallel(delayed(_make_in_worker)(*known, cell, alone) for cell in cells)
 
 
 def job_count(config: Config) -> int:
@@ -58,9 +59,9 @@ def job_count(config: Config) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _make_in_worker(config: Config, cell: Cell, alone: bool) -> None:
+def _make_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> None:
     with one_thread():
-        make(experiment_for(config), cell, alone)
+        make(remembered(config, token), cell, alone)
 
 
 @contextmanager
@@ -171,7 +172,7 @@ def _plain_lines(every_s: float = 15.0) -> Report:
 def plan(experiment: Experiment) -> list[list[Cell]]:
     """All cells of an experiment, in groups that must follow one another."""
     members = range(experiment.config.models)
-    trained = (ORIGINAL, "retrained")
+    trained = (ORIGINAL, RETRAINED)
     prepared = [label for label, plugin in experiment.methods.items() if plugin.target.prepares()]
     return [
         [Cell("train", row, i) for row in trained for i in members],

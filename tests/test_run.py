@@ -209,6 +209,32 @@ def test_failed_cells_are_tried_again(tmp_path):
     assert not bench.run(config, quiet=True).failed
 
 
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_a_plugin_that_was_edited_is_run_anew_in_the_same_process(tmp_path, jobs):
+    file = tmp_path / "mine.py"
+    config = tiny(
+        tmp_path,
+        methods="mine[mode=ok]",
+        plugins=[str(file)],
+        attacks="errors",
+        models=2,
+        jobs=jobs,
+    )
+    file.write_text(PLUGIN.replace('self.mode == "fail"', "True"))
+    assert len(bench.run(config, quiet=True).failed["mine[mode=ok]"]) == 2
+    file.write_text(PLUGIN)
+    assert not bench.run(config, quiet=True).failed
+
+
+def test_results_can_be_moved(tmp_path):
+    run = bench.run(tiny(tmp_path / "here", methods="ssd", attacks="errors", models=1), quiet=True)
+    before = run.outputs("ssd").logits["test"]
+    (tmp_path / "here").rename(tmp_path / "there")
+    moved = bench.Run.load(tmp_path / "there" / "runs" / run.folder.name)
+    assert np.array_equal(moved.outputs("ssd").logits["test"], before)
+    assert_same(run, moved)
+
+
 def test_a_truncated_checkpoint_is_one_line_and_then_made_anew(tiny_run, tmp_path):
     config = tiny(tmp_path, methods="ssd", attacks="errors", models=1)
     first = bench.run(config, quiet=True)
