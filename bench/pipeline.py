@@ -6,7 +6,7 @@ import datetime
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,11 +153,30 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
+    return merged(list(experiment.attacks), found)
+
+
+def merged(labels: list[str], found: list[Scores]) -> Scores:
+    """The scores of all attacks; another variant of one carries its parameters in its names."""
+    together = Scores([], [], {}, [])
+    for label, scores in zip(labels, found, strict=True):
+        taken = {readout.name for readout in together.readouts}
+        if taken & {readout.name for readout in scores.readouts}:
+            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
+        together.readouts.extend(scores.readouts)
+        together.scores.extend(scores.scores)
+        together.curves.update(scores.curves)
+        together.notes.extend(scores.notes)
+    return together
+
+
+def with_suffix(scores: Scores, suffix: str) -> Scores:
+    """The same scores under names that end in ``suffix``."""
     return Scores(
-        [readout for scores in found for readout in scores.readouts],
-        [item for scores in found for item in scores.scores],
-        {name: curve for scores in found for name, curve in scores.curves.items()},
-        [note for scores in found for note in scores.notes],
+        [replace(r, name=r.name + suffix, title=f"{r.title} {suffix}") for r in scores.readouts],
+        [replace(score, readout=score.readout + suffix) for score in scores.scores],
+        {name + suffix: curve for name, curve in scores.curves.items()},
+        scores.notes,
     )
 
 

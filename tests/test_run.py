@@ -226,6 +226,15 @@ def test_a_plugin_that_was_edited_is_run_anew_in_the_same_process(tmp_path, jobs
     assert not bench.run(config, quiet=True).failed
 
 
+def test_variants_of_an_attack_stand_side_by_side(tmp_path, tiny_run):
+    variants = "forgetting-quality,forgetting-quality[direction=up]"
+    out = tiny_run.folder.parent.parent
+    frame = bench.run(tiny(out, attacks=variants), quiet=True).scores()
+    names = {name for name in frame.readout if "quality" in name}
+    assert names == {"forgetting_quality", "forgetting_quality[direction=up]"}
+    assert not frame.duplicated(["row", "readout"]).any()
+
+
 def test_results_can_be_moved(tmp_path):
     run = bench.run(tiny(tmp_path / "here", methods="ssd", attacks="errors", models=1), quiet=True)
     before = run.outputs("ssd").logits["test"]
