@@ -17,6 +17,7 @@ from bench.outputs import Outputs, Population, Scores
 from bench.provenance import provenance
 from bench.schedule import Report, job_count, plan, progress, run_cells
 from bench.stages.score import as_record, from_record, gather, score
+from bench.stages.split import save_split
 from bench.store import (
     content_key,
     describe_file,
@@ -93,6 +94,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     experiment = Experiment(config)
     experiment.check()
     experiment.store.open()
+    save_split(experiment.split, experiment.store)
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:

@@ -13,6 +13,7 @@ from bench.experiment import Experiment
 from bench.scenario import TrainingSet
 from bench.scenarios.poison import poison
 from bench.scenarios.random_removal import random_removal
+from bench.stages.split import save_split
 from tests.conftest import tiny
 
 LABELS = np.repeat(np.arange(4), 50)
@@ -107,7 +108,10 @@ def test_poison_touches_training_data_only(experiment):
 
 
 def test_both_labels_and_the_poisoned_indices_are_stored(experiment):
+    save_split(experiment.split, experiment.store)
     stored = experiment.store.arrays("split", experiment.split.key)
+    again = Experiment(experiment.config).split
+    assert all(np.array_equal(stored[name], getattr(again, name)) for name in stored)
     assert np.array_equal(stored["forget"], experiment.split.forget)
     assert (stored["train_labels"] != stored["true_labels"]).sum() == len(stored["forget"])
 

@@ -44,7 +44,7 @@ class Split:
 
 
 def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Split:
-    """The split of a run: read from the store, or drawn and stored."""
+    """The split of a run: read from the store, or drawn. Drawing it writes nothing."""
     inputs: dict[str, Any] = {
         "version": VERSION,
         "data": data.fingerprint,
@@ -56,14 +56,20 @@ def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Sp
         "retain_sample": config.retain_sample,
     }
     key = content_key(stage="split", **inputs)
-    if not store.has("split", key):
-        arrays, goal = _draw(config, data, scenario)
-        record = {"inputs": inputs, "goal": goal, "sizes": {k: len(v) for k, v in arrays.items()}}
-        store.write("split", key, record, **arrays)
-    return Split(key, **store.arrays("split", key), goal=store.record("split", key)["goal"])
+    if store.has("split", key):
+        return Split(key, **store.arrays("split", key), goal=store.record("split", key)["goal"])
+    return _draw(config, data, scenario, key)
 
 
-def _draw(config: Config, data: Data, scenario: Plugin) -> tuple[dict[str, np.ndarray], str]:
+def save_split(split: Split, store: Store) -> None:
+    """Store a split, both labels and the poisoned indices included, unless it is there."""
+    if not store.has("split", split.key):
+        arrays = {k: v for k, v in vars(split).items() if isinstance(v, np.ndarray)}
+        sizes = {name: len(array) for name, array in arrays.items()}
+        store.write("split", split.key, {"goal": split.goal, "sizes": sizes}, **arrays)
+
+
+def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     def rng_for(purpose: str) -> np.random.Generator:
         return seeds.numpy_rng(config.seed, data.fingerprint, scenario.label, "split", purpose)
 
@@ -83,17 +89,18 @@ def _draw(config: Config, data: Data, scenario: Plugin) -> tuple[dict[str, np.nd
     request = scenario(TrainingSet(data.labels[train], data.classes), rng_for("scenario"))
     forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
     sample = rng_for("retain sample").permutation(retain)[: config.retain_sample]
-    arrays = {
-        "train": train,
-        "validation": validation,
-        "test": test,
-        "forget": forget,
-        "retain": retain,
-        "retain_sample": np.sort(sample),
-        "train_labels": request.train_labels,
-        "true_labels": data.labels[train],
-    }
-    return arrays, request.goal
+    return Split(
+        key=key,
+        train=train,
+        validation=validation,
+        test=test,
+        forget=forget,
+        retain=retain,
+        retain_sample=np.sort(sample),
+        train_labels=request.train_labels,
+        true_labels=data.labels[train],
+        goal=request.goal,
+    )
 
 
 def _stratified(
