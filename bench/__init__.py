@@ -9,7 +9,7 @@ from typing import Any
 
 _WHERE = {
     "run": "bench.pipeline",
-    "Run": "bench.pipeline",
+    "Run": "bench.results",
     "Config": "bench.config",
     "Method": "bench.method",
     "Task": "bench.method",

@@ -133,7 +133,7 @@ def report(
     to: Annotated[str | None, typer.Option(help="Where to write [the run's folder].")] = None,
 ) -> None:
     """Print a run's table and write its tables and figures; computes no score."""
-    from bench.pipeline import Run, find_run
+    from bench.results import Run, find_run
 
     _show(Run.load(find_run(run, Path(out))), to)
 

@@ -1,95 +1,28 @@
-"""One run: from a configuration to a folder of records, and that folder as a Python object."""
+"""One run: from a configuration to a folder of records."""
 
 from __future__ import annotations
 
-import datetime
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from bench.config import Config, dump_toml
-from bench.errors import UserError
+from bench.config import Config, dump_toml, load_config
 from bench.experiment import Cell, Experiment
-from bench.outputs import Outputs, Population, Scores
-from bench.provenance import provenance
+from bench.outputs import Outputs, Scores
+from bench.results import Run, write_run
 from bench.schedule import Report, job_count, plan, progress, run_cells
-from bench.stages.score import as_record, from_record, gather, score
+from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
-from bench.store import (
-    content_key,
-    describe_file,
-    pack_arrays,
-    read_checked,
-    read_record,
-    unpack_arrays,
-    write_atomic,
-    write_record,
-)
+from bench.store import content_key, write_atomic
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-RECORD, CURVES, CONFIG = "run.json", "curves.npz", "config.toml"
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run, read from its folder; reports are made from this alone."""
-
-    folder: Path
-    record: dict[str, Any]
-    scores_of: Scores
-
-    @classmethod
-    def load(cls, folder: str | Path) -> Run:
-        """Read a run's folder; raises UserError where there is none or it is damaged."""
-        folder = Path(folder)
-        if not (folder / RECORD).is_file():
-            raise UserError(
-                f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
-            )
-        record = read_record(folder / RECORD)
-        curves = unpack_arrays(read_checked(folder / CURVES, record["curves"]))
-        return cls(folder, record, from_record(record, curves))
-
-    @property
-    def failed(self) -> dict[str, list[dict[str, Any]]]:
-        """Failure records by row."""
-        return {
-            row: cell["failures"] for row, cell in self.record["rows"].items() if cell["failures"]
-        }
-
-    def scores(self) -> pd.DataFrame:
-        """All numbers, tidy: one line per row and readout."""
-        from reports.table import tidy
-
-        return tidy(self)
-
-    def table(self) -> pd.DataFrame:
-        """The comparison as printed: rows are methods, columns readouts."""
-        from reports.table import comparison
-
-        return comparison(self)
-
-    def outputs(self, row: str) -> Population:
-        """Logits of a row's models; needs the store beside the run."""
-        beside = {"out": str(self.folder.parent.parent)}
-        config = Config.model_validate(self.record["config"] | beside)
-        found = gather(Experiment(config))
-        rows = {**found.rows, "retrained": found.retrained}
-        if row not in rows:
-            raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
-        return rows[row]
+CONFIG = "config.toml"
 
 
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     """Make whatever is missing of a run and return it; finished work is never repeated."""
     if not isinstance(config, Config):
-        from bench.config import load_config
-
         config = load_config(config)
     experiment = Experiment(config)
     experiment.check()
@@ -115,17 +48,6 @@ def run_folder(experiment: Experiment) -> Path:
     name = f"{experiment.data.name}-{experiment.scenario.label}-{config.models}"
     digest = content_key(config=config.identity(), data=experiment.data.fingerprint)[:8]
     return Path(config.out) / "runs" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
-
-
-def find_run(name: str | None, out: Path) -> Path:
-    """A run by its folder or name; the newest of ``out`` where none is named."""
-    if name is not None:
-        candidates = [Path(name), out / "runs" / name]
-        return next((c for c in candidates if (c / RECORD).is_file()), candidates[0])
-    finished = sorted((out / "runs").glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
-    if not finished:
-        raise UserError(f"no finished run in {out / 'runs'}: make one with bench run")
-    return finished[-1].parent
 
 
 def describe_plan(config: Config) -> str:
@@ -156,82 +78,3 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
             found.append(scores)
             report("score", len(found), len(attacks))
     return merged(list(experiment.attacks), found)
-
-
-def merged(labels: list[str], found: list[Scores]) -> Scores:
-    """The scores of all attacks; another variant of one carries its parameters in its names."""
-    together = Scores([], [], {}, [])
-    for label, scores in zip(labels, found, strict=True):
-        taken = {readout.name for readout in together.readouts}
-        if taken & {readout.name for readout in scores.readouts}:
-            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
-        together.readouts.extend(scores.readouts)
-        together.scores.extend(scores.scores)
-        together.curves.update(scores.curves)
-        together.notes.extend(scores.notes)
-    return together
-
-
-def with_suffix(scores: Scores, suffix: str) -> Scores:
-    """The same scores under names that end in ``suffix``."""
-    return Scores(
-        [replace(r, name=r.name + suffix, title=f"{r.title} {suffix}") for r in scores.readouts],
-        [replace(score, readout=score.readout + suffix) for score in scores.scores],
-        {name + suffix: curve for name, curve in scores.curves.items()},
-        scores.notes,
-    )
-
-
-def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
-    """Write the run's curves, then its record."""
-    curves = pack_arrays(scores.curves)
-    write_atomic(folder / CURVES, curves)
-    config, split, data = experiment.config, experiment.split, experiment.data
-    record = {
-        "config": config.model_dump(mode="json"),
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "note": data.note,
-            "classes": list(data.classes),
-        },
-        "scenario": experiment.scenario.label,
-        "model": experiment.model.label,
-        "sizes": {
-            part: len(getattr(split, part))
-            for part in ("train", "forget", "retain", "validation", "test")
-        },
-        "rows": {row: row_record(experiment, row) for row in experiment.methods},
-        "provenance": provenance(str(experiment.device)),
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "curves": describe_file(folder / CURVES, curves),
-        **as_record(scores),
-    }
-    write_record(folder / RECORD, record)
-
-
-def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
-    """A method's costs, notes and failures over its cells."""
-    plugin = experiment.methods[row]
-    cells = [Cell("unlearn", row, member) for member in range(experiment.config.models)]
-    there = [cell for cell in cells if experiment.has(cell)]
-    records = [experiment.store.record("unlearn", experiment.key(cell)) for cell in there]
-    prepared = []
-    if plugin.target.prepares():
-        prepares = [Cell("prepare", row, cell.member) for cell in there]
-        prepared = [experiment.store.record("prepare", experiment.key(c)) for c in prepares]
-    failures = [experiment.failure(row, cell.member) for cell in cells if cell not in there]
-    return {
-        "params": plugin.params,
-        "code": plugin.version,
-        "needs": list(plugin.target.needs),
-        "done": len(there),
-        "notes": [{"member": r["member"], "text": t} for r in records for t in r["notes"]],
-        "cost": [r["cost"] for r in records],
-        "prepare_cost": [r["cost"] for r in prepared],
-        "failures": [
-            {name: failure[name] for name in ("member", "stage", "reason", "file")}
-            for failure in failures
-            if failure
-        ],
-    }

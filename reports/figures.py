@@ -20,7 +20,7 @@ from reports.style import SETTINGS, look
 from reports.table import row_order, title
 
 if TYPE_CHECKING:
-    from bench.pipeline import Run
+    from bench.results import Run
 
 
 def write_figures(run: Run, folder: Path) -> list[Path]:

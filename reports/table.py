@@ -17,7 +17,7 @@ from bench.outputs import Readout, Score
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.pipeline import Run
+    from bench.results import Run
 
 SAME = "≈"  # the data do not tell this number from its target
 NONE = "-"

@@ -9,7 +9,7 @@ from bench.store import write_atomic
 from reports.table import to_csv, to_markdown
 
 if TYPE_CHECKING:
-    from bench.pipeline import Run
+    from bench.results import Run
 
 
 def write_report(run: Run, folder: Path) -> list[Path]:

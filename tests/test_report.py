@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from bench.outputs import Readout, Score
-from bench.pipeline import Run
+from bench.results import Run
 from reports.style import look
 from reports.table import cell_text, comparison, footnotes, number, terminal, to_csv, to_markdown
 from reports.write import write_report

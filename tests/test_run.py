@@ -295,7 +295,7 @@ def test_the_callers_random_state_and_threads_are_left_alone(tmp_path):
 def test_scores_need_neither_models_nor_torch(tiny_run):
     """A laptop can report without the store, and reporting imports no torch."""
     code = (
-        "import sys; from bench.pipeline import Run; "
+        "import sys; from bench.results import Run; "
         f"Run.load({str(tiny_run.folder)!r}).table(); assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, env={**os.environ, "NO_COLOR": "1"})

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -87,6 +87,30 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
     record = store.record("score", key)
     curves = store.arrays("score", key) if "payload" in record else {}
     return from_record(record, curves)
+
+
+def merged(labels: list[str], found: list[Scores]) -> Scores:
+    """The scores of all attacks; another variant of one carries its parameters in its names."""
+    together = Scores([], [], {}, [])
+    for label, scores in zip(labels, found, strict=True):
+        taken = {readout.name for readout in together.readouts}
+        if taken & {readout.name for readout in scores.readouts}:
+            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
+        together.readouts.extend(scores.readouts)
+        together.scores.extend(scores.scores)
+        together.curves.update(scores.curves)
+        together.notes.extend(scores.notes)
+    return together
+
+
+def with_suffix(scores: Scores, suffix: str) -> Scores:
+    """The same scores under names that end in ``suffix``."""
+    return Scores(
+        [replace(r, name=r.name + suffix, title=f"{r.title} {suffix}") for r in scores.readouts],
+        [replace(score, readout=score.readout + suffix) for score in scores.scores],
+        {name + suffix: curve for name, curve in scores.curves.items()},
+        scores.notes,
+    )
 
 
 def check_scores(label: str, scores: Scores) -> None:

@@ -1,0 +1,145 @@
+"""A run's folder: what is written when a run is finished, and that folder as a Python object."""
+
+from __future__ import annotations
+
+import datetime
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bench.config import Config
+from bench.errors import UserError
+from bench.experiment import Cell, Experiment
+from bench.outputs import Population, Scores
+from bench.provenance import provenance
+from bench.stages.score import as_record, from_record, gather
+from bench.store import (
+    describe_file,
+    pack_arrays,
+    read_checked,
+    read_record,
+    unpack_arrays,
+    write_atomic,
+    write_record,
+)
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+RECORD, CURVES = "run.json", "curves.npz"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run, read from its folder; reports are made from this alone."""
+
+    folder: Path
+    record: dict[str, Any]
+    scores_of: Scores
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Run:
+        """Read a run's folder; raises UserError where there is none or it is damaged."""
+        folder = Path(folder)
+        if not (folder / RECORD).is_file():
+            raise UserError(
+                f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
+            )
+        record = read_record(folder / RECORD)
+        curves = unpack_arrays(read_checked(folder / CURVES, record["curves"]))
+        return cls(folder, record, from_record(record, curves))
+
+    @property
+    def failed(self) -> dict[str, list[dict[str, Any]]]:
+        """Failure records by row."""
+        return {
+            row: cell["failures"] for row, cell in self.record["rows"].items() if cell["failures"]
+        }
+
+    def scores(self) -> pd.DataFrame:
+        """All numbers, tidy: one line per row and readout."""
+        from reports.table import tidy
+
+        return tidy(self)
+
+    def table(self) -> pd.DataFrame:
+        """The comparison as printed: rows are methods, columns readouts."""
+        from reports.table import comparison
+
+        return comparison(self)
+
+    def outputs(self, row: str) -> Population:
+        """Logits of a row's models; needs the store beside the run."""
+        beside = {"out": str(self.folder.parent.parent)}
+        config = Config.model_validate(self.record["config"] | beside)
+        found = gather(Experiment(config))
+        rows = {**found.rows, "retrained": found.retrained}
+        if row not in rows:
+            raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
+        return rows[row]
+
+
+def find_run(name: str | None, out: Path) -> Path:
+    """A run by its folder or name; the newest of ``out`` where none is named."""
+    if name is not None:
+        candidates = [Path(name), out / "runs" / name]
+        return next((c for c in candidates if (c / RECORD).is_file()), candidates[0])
+    finished = sorted((out / "runs").glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
+    if not finished:
+        raise UserError(f"no finished run in {out / 'runs'}: make one with bench run")
+    return finished[-1].parent
+
+
+def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
+    """Write the run's curves, then its record."""
+    curves = pack_arrays(scores.curves)
+    write_atomic(folder / CURVES, curves)
+    config, split, data = experiment.config, experiment.split, experiment.data
+    record = {
+        "config": config.model_dump(mode="json"),
+        "data": {
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "note": data.note,
+            "classes": list(data.classes),
+        },
+        "scenario": experiment.scenario.label,
+        "model": experiment.model.label,
+        "sizes": {
+            part: len(getattr(split, part))
+            for part in ("train", "forget", "retain", "validation", "test")
+        },
+        "rows": {row: row_record(experiment, row) for row in experiment.methods},
+        "provenance": provenance(str(experiment.device)),
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "curves": describe_file(folder / CURVES, curves),
+        **as_record(scores),
+    }
+    write_record(folder / RECORD, record)
+
+
+def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
+    """A method's costs, notes and failures over its cells."""
+    plugin = experiment.methods[row]
+    cells = [Cell("unlearn", row, member) for member in range(experiment.config.models)]
+    there = [cell for cell in cells if experiment.has(cell)]
+    records = [experiment.store.record("unlearn", experiment.key(cell)) for cell in there]
+    prepared = []
+    if plugin.target.prepares():
+        prepares = [Cell("prepare", row, cell.member) for cell in there]
+        prepared = [experiment.store.record("prepare", experiment.key(c)) for c in prepares]
+    failures = [experiment.failure(row, cell.member) for cell in cells if cell not in there]
+    return {
+        "params": plugin.params,
+        "code": plugin.version,
+        "needs": list(plugin.target.needs),
+        "done": len(there),
+        "notes": [{"member": r["member"], "text": t} for r in records for t in r["notes"]],
+        "cost": [r["cost"] for r in records],
+        "prepare_cost": [r["cost"] for r in prepared],
+        "failures": [
+            {name: failure[name] for name in ("member", "stage", "reason", "file")}
+            for failure in failures
+            if failure
+        ],
+    }
