@@ -37,7 +37,7 @@ READOUTS = [
 
 
 def membership(
-    outputs: Outputs, *, folds: Count = 10, trees: Count = 100, tune: bool = True
+    outputs: Outputs, *, folds: Count = 5, trees: Count = 100, tune: bool = True
 ) -> Scores:
     """Scores of all rows; the classifiers are fitted once and know nothing of the rows."""
     notes = []
