@@ -117,14 +117,22 @@ def _scheduler(
     return schedulers.ConstantLR(optimizer, factor=1.0)
 
 
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[nn.Module]:
+    """The model in eval mode; every module's own mode is put back."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield model.eval()
+    finally:
+        for module, training in modes.items():
+            module.training = training
+
+
 @torch.no_grad()
 def predict(model: nn.Module, examples: Examples) -> torch.Tensor:
-    """Class logits, float32 [n, classes] on the CPU, in eval mode; modes are put back."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    logits = [model(images).float().cpu() for images in examples.image_batches(PREDICT_BATCH)]
-    for module, training in modes.items():
-        module.training = training
+    """Class logits, float32 [n, classes] on the CPU, in eval mode."""
+    with evaluating(model):
+        logits = [model(images).float().cpu() for images in examples.image_batches(PREDICT_BATCH)]
     return torch.cat(logits)
 
 

@@ -15,6 +15,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.recipe import evaluating
+
 Layer = nn.Conv2d | nn.Linear
 
 
@@ -60,16 +62,13 @@ def input_covariances(
         layer.register_forward_pre_hook(lambda m, args, name=name: accumulate(name, m, args[0]))
         for name, layer in layers.items()
     ]
-    modes = {module: module.training for module in model.modules()}
     try:
-        model.eval()
-        for images in image_batches:
-            model(images)
+        with evaluating(model):
+            for images in image_batches:
+                model(images)
     finally:
         for handle in handles:
             handle.remove()
-        for module, training in modes.items():
-            module.training = training
     return total
 
 
