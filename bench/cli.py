@@ -157,14 +157,18 @@ def list_plugins(
         lines = {entry.name: _summary(entry.source) for entry in entries}
     width = max(map(len, lines), default=0)
     for name, summary in sorted(lines.items()):
-        typer.echo(f"{name:<{width}}  {summary}")
+        typer.echo(f"{name:<{width}}  " + summary.replace("\n", "\n" + " " * (width + 2)))
 
 
 def _summary(source: Any) -> str:
-    if source.kind != "methods":
-        return source.summary
-    needs = [*source.needs, *(["training-time statistics"] if source.prepares else [])]
-    return f"{source.summary} [needs: {', '.join(needs) or 'nothing'}]"
+    """What it is; its parameters with their defaults; for a method, what it needs."""
+    lines = [source.summary]
+    if source.params:
+        lines.append(f"parameters: {', '.join(source.params)}")
+    if source.kind == "methods":
+        needs = [*source.needs, *(["training-time statistics"] if source.prepares else [])]
+        lines.append(f"needs: {', '.join(needs) or 'nothing'}")
+    return "\n".join(lines)
 
 
 @app.command()
@@ -173,8 +177,12 @@ def check(
 ) -> None:
     """Run the contract tests on a plugin file: the same that run over every built-in."""
     from bench.contract import check_file
+    from bench.registry import Source
 
     failed = False
+    source = Source.read(Path(file)) if Path(file).is_file() else None
+    if source:
+        typer.echo(f"{source.name} ({source.kind}): {source.summary}")
     for name, problem in check_file(Path(file)):
         typer.echo(f"{'FAIL' if problem else 'ok  '}  {name}{': ' + problem if problem else ''}")
         failed |= bool(problem)
@@ -190,7 +198,7 @@ def _show(run: Any, folder: str | None) -> None:
     from reports.write import write_report
 
     target = Path(folder) if folder else run.folder
-    write_report(run, target)
+    written = write_report(run, target)
     fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     console = Console(width=fixed)
     typer.echo(title(run))
@@ -198,7 +206,9 @@ def _show(run: Any, folder: str | None) -> None:
     for note in footnotes(run):
         typer.echo(f"- {note}")
     typer.echo(f"tables: {target}/table.md, {target}/table.csv (every readout, with intervals)")
-    typer.echo(f"plots:  {target}/roc.png, {target}/entropy.png (and .svg)")
+    plots = [str(path) for path in written if path.suffix == ".png"]
+    if plots:
+        typer.echo(f"plots:  {', '.join(plots)} (and .svg)")
 
 
 WIDE = 190  # columns of a table that goes to a file or a pipe

@@ -84,8 +84,7 @@ def load_config(
     if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
         recipe = dataset.partition("[")[0]
     merged = read_recipe(recipe) if recipe else {}
-    merged.update(given)
-    for key, value in assigned.items():
+    for key, value in [*given.items(), *assigned.items()]:
         _assign(merged, key, value)
     try:
         return Config.model_validate(merged)
@@ -135,7 +134,10 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
             raise UserError(f"--set {key}: '{table}' is not a table")
-    values[last] = value
+    if isinstance(value, Mapping) and isinstance(values.get(last), dict):
+        values[last].update(value)
+    else:
+        values[last] = value
 
 
 def _explain(error: ValidationError) -> str:

@@ -9,6 +9,8 @@ from __future__ import annotations
 import ast
 import inspect
 import random
+import sys
+import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,6 +23,7 @@ from bench.outputs import PARTS, Labels, Outputs, Population, Scores
 from bench.registry import Plugin, Registry, Source
 
 Check = Callable[..., None]
+LIBRARIES = (sys.prefix, sysconfig.get_path("purelib"), str(Path(__file__).parent))
 
 
 def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
@@ -29,8 +32,15 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         raise UserError(f"{path}: no such file")
     source = Source.read(path)
     plugin = Registry((str(path),)).resolve(source.kind, source.name)
+    broken: set[str] = set()
     for name, check in checks_for(plugin):
-        yield name, problem_with(check)
+        network = name.partition(" (")[2]  # one fault per network: the rest would only echo it
+        if network in broken:
+            continue
+        problem = problem_with(check)
+        if problem and network:
+            broken.add(network)
+        yield name, problem
 
 
 def problem_with(check: Callable[[], None]) -> str | None:
@@ -39,8 +49,10 @@ def problem_with(check: Callable[[], None]) -> str | None:
         check()
     except (ContractError, UserError) as error:
         return str(error)
-    except Exception as error:
-        where = traceback.extract_tb(error.__traceback__)[-1]
+    except (Exception, SystemExit) as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        mine = [f for f in frames if not f.filename.startswith(LIBRARIES)]
+        where = (mine or frames)[-1]
         line = f"{Path(where.filename).name}, line {where.lineno}"
         return f"raised {type(error).__name__}: {error} ({line})"
     return None

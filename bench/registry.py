@@ -49,6 +49,7 @@ class Source:
     summary: str
     needs: tuple[str, ...] = ()
     prepares: bool = False
+    params: tuple[str, ...] = ()  # name=default, as written
 
     @classmethod
     def read(cls, path: Path) -> Source:
@@ -66,14 +67,32 @@ class Source:
                 verbs = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
                 if "unlearn" in verbs:
                     needs = tuple(_constant(node.body, "needs") or ())
-                    return cls("methods", node.name, name, summary, needs, "prepare" in verbs)
+                    prepares = "prepare" in verbs
+                    params = _fields(node)
+                    return cls("methods", node.name, name, summary, needs, prepares, params)
             if isinstance(node, ast.FunctionDef) and node.name == path.stem:
                 first = node.args.args[0].arg if node.args.args else ""
-                return cls(FIRST_PARAMETER.get(first, "datasets"), node.name, name, summary)
+                kind = FIRST_PARAMETER.get(first, "datasets")
+                params = tuple(
+                    f"{argument.arg}={ast.unparse(default)}" if default else argument.arg
+                    for argument, default in zip(
+                        node.args.kwonlyargs, node.args.kw_defaults, strict=True
+                    )
+                )
+                return cls(kind, node.name, name, summary, params=params)
         raise UserError(
             f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
             f"anything else a function named '{path.stem}'"
         )
+
+
+def _fields(node: ast.ClassDef) -> tuple[str, ...]:
+    """The annotated fields of a dataclass with their defaults, as written."""
+    return tuple(
+        f"{item.target.id}={ast.unparse(item.value)}"
+        for item in node.body
+        if isinstance(item, ast.AnnAssign) and item.value and "ClassVar" not in ast.unparse(item)
+    )
 
 
 def _constant(body: list[ast.stmt], name: str) -> Any:
@@ -212,6 +231,10 @@ class Registry:
         choice = parse(text)
         entry = self.find(kind, choice.name)
         target = entry.load()
+        if kind == "methods" and not is_dataclass(target):
+            raise UserError(
+                f"{choice.name}: put @dataclass(frozen=True) above class {target.__name__}"
+            )
         declared = parameters(target)
         params = {
             name: check_value(f"{text}: {name}", choice.params.get(name, default), annotation)

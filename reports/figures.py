@@ -16,7 +16,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from reports.style import SETTINGS, look
+from reports.style import SETTINGS, looks
 from reports.table import row_order, title
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def roc(run: Run) -> Figure:
     curves = run.scores_of.curves
     scores = {s.row: s for s in run.scores_of.scores if s.readout == "mia_auc"}
     figure, (linear, logarithmic) = plt.subplots(1, 2, figsize=(8.4, 4.4))
+    styles, smallest = looks(row_order(run)), 1.0
     for row in row_order(run):
         if f"{row}|roc_fpr" not in curves or row == "constant":
             continue
@@ -56,14 +57,16 @@ def roc(run: Run) -> Figure:
         label = f"{row}  {scores[row].value:.3f}"
         if scores[row].interval:
             label += " [{:.3f}, {:.3f}]".format(*scores[row].interval)
-        linear.plot(false, true, label=label, linewidth=1.4, **look(row))
-        logarithmic.plot(false, true, linewidth=1.4, **look(row))
-    smallest = 1e-4
+        linear.plot(false, true, label=label, linewidth=1.4, **styles[row])
+        logarithmic.plot(false, true, linewidth=1.4, **styles[row])
+        smallest = min(smallest, false[false > 0].min())  # what so many negatives can resolve
     for axes, start in ((linear, 0), (logarithmic, smallest)):
         chance = np.linspace(start, 1, 200)
         axes.plot(chance, chance, color="#c0c0c0", linewidth=0.8, zorder=0)
-        axes.set(xlabel="false positive rate (retrained called original)")
-    linear.set(ylabel="true positive rate", xlim=(0, 1), ylim=(0, 1), aspect="equal")
+        axes.set(xlabel="false positive rate, on retrained models")
+    linear.set(
+        ylabel="true positive rate, on the row's models", xlim=(0, 1), ylim=(0, 1), aspect="equal"
+    )
     logarithmic.set(xscale="log", yscale="log", xlim=(smallest, 1), ylim=(smallest, 1))
     logarithmic.set(aspect="equal")
     figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9, y=0.96)
@@ -83,6 +86,7 @@ def entropy_histograms(run: Run) -> Figure:
     edges, reference = curves["|edges"], curves["retrained|log_entropy"]
     rows = [row for row in row_order(run) if f"{row}|log_entropy" in curves and row != "constant"]
     scores = {s.row: s for s in run.scores_of.scores if s.readout == "entropy_js"}
+    styles = looks(row_order(run))
     columns = min(3, len(rows))
     lines = -(-len(rows) // columns)
     figure, grid = plt.subplots(
@@ -96,7 +100,7 @@ def entropy_histograms(run: Run) -> Figure:
     )
     for axes, row in zip(grid.flat, rows, strict=False):
         _histogram(axes, edges, reference, "#c4c4c4", filled=True)
-        _histogram(axes, edges, curves[f"{row}|log_entropy"], look(row)["color"])
+        _histogram(axes, edges, curves[f"{row}|log_entropy"], styles[row]["color"])
         axes.set_title(f"{row}   JS {scores[row].value:.3f}")
     for axes in grid.flat[len(rows) :]:
         axes.set_axis_off()

@@ -228,6 +228,8 @@ def terminal(run: Run, width: int = 190) -> Table:
 
     frame = comparison(run, main_only=True)
     narrow = width < ROOMY
+    if narrow:
+        frame = frame.drop(columns="models", errors="ignore")  # a footnote says it too
     headings = {r.title: (r.short if narrow else "") or heading(r) for r in run.scores_of.readouts}
     headings[TIME] = "time" if narrow else TIME
     style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}

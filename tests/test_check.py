@@ -93,10 +93,25 @@ def test_a_broken_method_is_told_what_is_wrong(tmp_path, message):
     assert any(message in problem for problem in problems if problem), problems
 
 
-def test_a_broken_method_does_not_spoil_the_other_checks(tmp_path):
-    body = BROKEN["changed the model it was given"]
-    found = dict(check_file(write(tmp_path, body)))
-    assert found["leaves global randomness alone (softmax)"] is None
+def test_one_fault_is_told_once_for_each_network(tmp_path):
+    body = BROKEN["raised ZeroDivisionError"]
+    problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
+    assert len(problems) == 4
+    assert all("mine.py, line " in problem for problem in problems)
+
+
+def test_leaving_the_program_is_a_fault_like_others(tmp_path):
+    body = "\n        raise SystemExit(3)\n"
+    problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
+    assert all("SystemExit" in problem for problem in problems)
+    assert problems
+
+
+def test_a_method_without_dataclass_is_told_so(tmp_path):
+    path = write(tmp_path, GOOD)
+    path.write_text(path.read_text().replace("@dataclass(frozen=True)\n", ""))
+    with pytest.raises(UserError, match=r"put @dataclass\(frozen=True\) above class Mine"):
+        list(check_file(path))
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,12 @@ def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):
     assert (config.models, config.seed, config.train.epochs, config.train.lr) == (9, 1, 8, 0.5)
 
 
+def test_dotted_and_nested_keys_are_the_same_in_python():
+    dotted = load_config({"train.epochs": 5})
+    assert dotted == load_config({"train": {"epochs": 5}})
+    assert dotted.train.lr == load_config({}).train.lr
+
+
 def test_a_recipe_called_like_the_data_set_is_its_default():
     assert "digits" in recipes()
     assert load_config({"dataset": "digits"}).models == load_config({}, "digits").models

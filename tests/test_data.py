@@ -60,6 +60,16 @@ def test_grey_images_and_column_labels_are_fine(tmp_path):
         ({"y_train": Y * 0.5}, "y_train is float64"),
         ({"y_train": Y - 1}, "labels must be 0, 1, 2"),
         ({"y_train": Y * 0, "y_test": Y[:6] * 0}, "at least two classes"),
+        ({"y_train": Y + 1, "y_test": Y[:6] + 1}, "label 0 has no training image"),
+        ({"y_test": Y[:6] + 1}, "label 3 has no training image"),
+        ({"x_test": X[:6, :5]}, "differ in shape"),
+        (
+            {
+                "x_train": X.transpose(0, 3, 1, 2).repeat(2, 3),
+                "x_test": X.transpose(0, 3, 1, 2).repeat(2, 3)[:6],
+            },
+            "channels come last",
+        ),
         ({"x_train": np.array([{"a": 1}], dtype=object)}, "pickled objects"),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 
 from bench.outputs import Readout, Score
 from bench.results import Run
-from reports.style import look
+from reports.style import looks
 from reports.table import cell_text, comparison, footnotes, number, terminal, to_csv, to_markdown
 from reports.write import write_report
 
@@ -92,18 +92,21 @@ def test_footnotes_warn_of_few_models_and_of_poison_that_was_not_learnt(tiny_run
     assert "too few models" in " ".join(footnotes(Run(tiny_run.folder, record, tiny_run.scores_of)))
 
 
-def test_a_row_looks_the_same_in_every_figure():
-    assert look("pgu") == look("pgu")
-    assert look("pgu")["color"] == look("pgu[gamma=0.9]")["color"]
-    assert (
-        len(
-            {
-                look(row)["color"]
-                for row in ("original", "retrain", "pgu", "ssd", "finetune", "neggrad")
-            }
-        )
-        == 6
+def test_no_two_rows_look_alike_and_built_in_ones_never_change():
+    few = looks(["original", "retrain", "pgu"])
+    many = looks(
+        [
+            "original",
+            "retrain",
+            "mine",
+            "ssd",
+            "pgu[gamma=0.9]",
+            "pgu",
+            *(f"other{i}" for i in range(12)),
+        ]
     )
+    assert all(few[row] == many[row] for row in few)
+    assert len({tuple(look.values()) for look in many.values()}) == len(many)
 
 
 @pytest.mark.parametrize("damage", ["run.json", "curves.npz"])

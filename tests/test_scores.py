@@ -71,12 +71,12 @@ def test_intervals_cover_the_truth():
 def test_few_models_have_no_interval():
     assert interval(np.zeros(10), 2) is None
     assert interval(np.array([np.nan]), 5) is None
-    assert jackknife(lambda kept: np.array([0.5]), 2) == [None]
+    assert jackknife(lambda kept: np.array([0.5]), 2, [1.0]) == [None]
 
 
 def test_the_jackknife_of_a_mean_is_students_interval():
     values = rng().uniform(5, 6, size=15)
-    ((low, high),) = jackknife(lambda kept: values[kept].mean(keepdims=True), 15)
+    ((low, high),) = jackknife(lambda kept: values[kept].mean(keepdims=True), 15, [np.inf])
     expected = stats.t.interval(0.95, 14, values.mean(), stats.sem(values))
     assert np.allclose((low, high), expected)
 
@@ -226,12 +226,12 @@ def populations(shift, models=8, examples=30, seed=0):
 
 
 def test_membership_tells_apart_what_differs_and_only_that():
-    scores = membership(populations(4.0), trees=20)
+    scores = membership(populations(4.0), folds=5, trees=20)
     found = {row: by_name(scores, row)["mia_auc"] for row in ("original", "retrain", "over")}
     assert found["original"].value > 0.95
     assert found["original"].interval[0] > 0.9
     assert found["retrain"].interval[0] < 0.5 < found["retrain"].interval[1]
-    assert found["over"].interval[1] < 0.5  # forgotten too much: the Streisand effect
+    assert found["over"].value < 0.4  # forgotten too much: the Streisand effect
     assert by_name(scores, "original")["mia_tpr1"].value > 0.1
 
 

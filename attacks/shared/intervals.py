@@ -8,7 +8,7 @@ Bootstrap, The American Statistician 69, 2015, section 5.3). Below three models 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -87,13 +87,16 @@ def spread(values: np.ndarray) -> float | None:
 
 
 def jackknife(
-    statistics: Callable[[np.ndarray], np.ndarray], count: int, groups: int = 20
+    statistics: Callable[[np.ndarray], np.ndarray],
+    count: int,
+    highest: Sequence[float],
+    groups: int = 20,
 ) -> list[Interval]:
     """Intervals of statistics that drawing models twice would bias, by leaving groups out.
 
-    ``statistics`` takes the indices of the models that stay and gives float64 [k], none negative.
-    Normal theory with Student's quantile, cut off at 0; None below three models or where a value is
-    not finite.
+    ``statistics`` takes the indices of the models that stay and gives float64 [k], from 0 to
+    ``highest`` [k]. Normal theory with Student's quantile, cut off there; None below three models
+    or where a value is not finite.
     """
     everyone = np.arange(count)
     centre = statistics(everyone)
@@ -105,6 +108,6 @@ def jackknife(
     error = np.sqrt((size - 1) / size * ((left_out - left_out.mean(0)) ** 2).sum(0))
     half = stats.t.ppf(0.975, size - 1) * error
     return [
-        (max(float(c - h), 0.0), float(c + h)) if np.isfinite([c, h]).all() else None
-        for c, h in zip(centre, half, strict=True)
+        (max(float(c - h), 0.0), min(float(c + h), most)) if np.isfinite([c, h]).all() else None
+        for c, h, most in zip(centre, half, highest, strict=True)
     ]

@@ -22,7 +22,11 @@ OPTIONAL = ("class_names", "lossy_train", "lossy_test")
 
 def npz(path: str) -> Data:
     arrays = _read(Path(path).expanduser())
-    images = np.concatenate([_images(path, name, arrays[name]) for name in ("x_train", "x_test")])
+    train, test = (_images(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    if train.shape[1:] != test.shape[1:]:
+        shapes = f"{train.shape[1:]} and {test.shape[1:]}"
+        raise UserError(f"npz:{path}: images of x_train and x_test differ in shape: {shapes}")
+    images = np.concatenate([train, test])
     labels = np.concatenate([_labels(path, name, arrays[name]) for name in ("y_train", "y_test")])
     for part in ("train", "test"):
         count, named = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
@@ -33,6 +37,9 @@ def npz(path: str) -> Data:
     names = arrays.get("class_names")
     classes = [str(n) for n in (names if names is not None else range(labels.max() + 1))]
     first_test = len(arrays["x_train"])
+    unseen = np.setdiff1d(np.arange(max(len(classes), labels.max() + 1)), labels[:first_test])
+    if len(unseen):
+        raise UserError(f"npz:{path}: label {unseen[0]} has no training image; labels count from 0")
     return Data(
         name=Path(path).stem,
         images=images,
@@ -78,6 +85,8 @@ def _images(path: str, name: str, images: np.ndarray) -> np.ndarray:
             f"npz:{path}: {name} is {images.dtype} {images.shape}; "
             "allowed: uint8 [n, height, width] or [n, height, width, channels]"
         )
+    if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] > 4:
+        raise UserError(f"npz:{path}: {name} is {images.shape}: channels come last (NHWC)")
     return images if images.ndim == 4 else images[..., None]
 
 

@@ -81,12 +81,28 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
         seed=config.seed,
     )
     if not store.has("score", key):
-        scores = plugin(outputs)
-        check_scores(plugin.label, scores)
+        scores = _attacked(plugin, outputs)
         store.write("score", key, {"attack": plugin.label, **as_record(scores)}, **scores.curves)
     record = store.record("score", key)
     curves = store.arrays("score", key) if "payload" in record else {}
     return from_record(record, curves)
+
+
+def _attacked(plugin: Plugin, outputs: Outputs) -> Scores:
+    """Call an attack; what a user's own attack does wrong is told in one line."""
+    try:
+        scores = plugin(outputs)
+        if not isinstance(scores, Scores):
+            raise TypeError(f"returned {type(scores).__name__}, not bench.outputs.Scores")
+    except Exception as error:
+        if not plugin.version.startswith("file"):
+            raise
+        raise UserError(
+            f"attack {plugin.label}: {type(error).__name__}: {error}; models and outputs are kept, "
+            "see bench check, then repeat the command"
+        ) from error
+    check_scores(plugin.label, scores)
+    return scores
 
 
 def merged(labels: list[str], found: list[Scores]) -> Scores:

@@ -74,7 +74,7 @@ def _attempt(experiment: Experiment, cell: Cell, work: Callable[[], Outcome]) ->
     """Run a method's code; what it raises becomes a failure record."""
     try:
         return work()
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         known = isinstance(error, (ContractError, UserError))
         reason = str(error) if known else f"{type(error).__name__}: {error}"
         record = {
