@@ -37,20 +37,18 @@ class Kind(enum.StrEnum):
     configs = "configs"
 
 
-class _Version:
-    @staticmethod
-    def show(wanted: bool) -> None:
-        if wanted:
-            from bench.provenance import package_version
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        from bench.provenance import package_version
 
-            typer.echo(f"bench {package_version()}")
-            raise typer.Exit
+        typer.echo(f"bench {package_version()}")
+        raise typer.Exit
 
 
 @app.callback()
 def _options(
     version: Annotated[
-        bool, typer.Option("--version", callback=_Version.show, is_eager=True, help="Show it.")
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
     ] = False,
 ) -> None:
     """Options of the program itself."""

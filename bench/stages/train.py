@@ -13,15 +13,13 @@ from bench.cost import measured
 from bench.errors import UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
 
-DATA_OF = {True: "train", False: "retain"}
-
 
 def train(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make and store one model of a trained population."""
     name = experiment.seed_name("train", "pair", cell.member)
     rng = seeds.torch_rng(*name)
     recipe = experiment.recipe
-    examples = experiment.part(DATA_OF[cell.row == ORIGINAL])
+    examples = experiment.part("train" if cell.row == ORIGINAL else "retain")
     with seeds.isolated(seeds.derive(*name, "global")), measured(recipe.device, alone) as cost:
         model = recipe.train(recipe.fresh_model(rng), examples, rng)
     weights = model.state_dict()
