@@ -57,7 +57,7 @@ def entropy(outputs: Outputs) -> Scores:
                 ]
             )
 
-        found, bounds = distances(np.arange(size)), jackknife(distances, size, (1.0, np.inf))
+        found, bounds = jackknife(distances, size, (1.0, np.inf))
         for name, value, bound in zip(("entropy_js", "entropy_w1"), found, bounds, strict=True):
             scores.append(score_population(row, name, value, 0.0, size, bound))
     return Scores(READOUTS, scores, curves)

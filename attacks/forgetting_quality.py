@@ -76,7 +76,7 @@ def forgetting_quality(
             return np.array([quality, quality * final_factor(ratios, kept)])
 
         count = len(population)
-        values, bounds = both_scores(np.arange(count)), jackknife(both_scores, count, (1.0, np.inf))
+        values, bounds = jackknife(both_scores, count, (1.0, np.inf))
         scores += [
             score_population(row, readout.name, value, 1.0, count, bound)
             for readout, value, bound in zip(READOUTS, values, bounds, strict=True)

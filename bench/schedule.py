@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 from bench.config import Config
 from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment, remembered
@@ -102,9 +103,7 @@ def _warm_up(experiment: Experiment) -> None:
     rng = seeds.torch_rng("warm-up")
     few = experiment.part("train").take(torch.arange(min(256, len(experiment.part("train")))))
     settings = experiment.recipe.settings.model_copy(update={"epochs": 2})
-    recipe = type(experiment.recipe)(
-        settings, experiment.recipe.build, experiment.recipe.num_classes, experiment.device
-    )
+    recipe = replace(experiment.recipe, settings=settings)
     recipe.train(recipe.fresh_model(rng), few, rng)
 
 

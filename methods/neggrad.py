@@ -10,8 +10,7 @@ decay of the shared optimizer stay on. Weight decay is not reversed.
 
 from __future__ import annotations
 
-import copy
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
@@ -19,7 +18,7 @@ from torch.nn import functional
 
 from bench.method import Method, Task
 from bench.params import Count, NonNegative, Positive
-from methods.shared.training import descend
+from methods.shared.training import trained_copy
 
 VERSION = 1
 
@@ -35,13 +34,7 @@ class NegGrad(Method):
     needs = ("forget", "forget-labels")
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
-        model = copy.deepcopy(model).train()
-        optimizer = torch.optim.SGD(
-            model.parameters(), self.lr, self.momentum, weight_decay=self.weight_decay
-        )
-        for _epoch in range(self.epochs):
-            descend(model, task.forget.batches(self.batch_size, task.rng), self._loss, optimizer)
-        return model.eval()
+        return trained_copy(model, task.forget, task.rng, self._loss, **asdict(self))
 
     @staticmethod
     def _loss(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:

@@ -166,12 +166,12 @@ class PGU(Method):
 
     def _stop_at_fall(self, states: Iterator, task: Task) -> dict[str, torch.Tensor]:
         """Stop when validation accuracy has fallen by ``tolerance``; the state before the fall."""
-        best_known: dict[str, torch.Tensor] = {}
+        kept: dict[str, torch.Tensor] = {}
         start = None
         for epoch, (state, _forget, validation) in enumerate(states):
             start = validation if start is None else start
             if validation < start - self.tolerance:
                 task.note(f"stopped at epoch {epoch}: validation accuracy had fallen")
                 break
-            best_known = state
-        return best_known
+            kept = state
+        return kept

@@ -15,6 +15,7 @@ os.environ["NO_COLOR"] = "1"
 settings.register_profile("bench", deadline=None)  # time is measured by benchmarks, not by tests
 settings.load_profile("bench")
 
+REPORT_FILES = {"table.csv", "table.md", "roc.png", "roc.svg", "entropy.png", "entropy.svg"}
 TINY = {
     "dataset": "digits",
     "subset": 240,

@@ -15,6 +15,7 @@ from bench.results import Run
 from reports.style import looks
 from reports.table import cell_text, comparison, footnotes, number, terminal, to_csv, to_markdown
 from reports.write import write_report
+from tests.conftest import REPORT_FILES
 
 
 def test_cells_by_hand():
@@ -55,14 +56,7 @@ def test_names_are_escaped(tiny_run):
 
 def test_every_file_is_written_and_is_what_it_says(tiny_run, tmp_path):
     files = {path.name: path for path in write_report(tiny_run, tmp_path)}
-    assert set(files) == {
-        "table.csv",
-        "table.md",
-        "roc.png",
-        "roc.svg",
-        "entropy.png",
-        "entropy.svg",
-    }
+    assert set(files) == REPORT_FILES
     for name in ("roc", "entropy"):
         content = files[f"{name}.png"].read_bytes()
         assert content.startswith(b"\x89PNG")

@@ -91,8 +91,8 @@ def jackknife(
     count: int,
     highest: Sequence[float],
     groups: int = 20,
-) -> list[Interval]:
-    """Intervals of statistics that drawing models twice would bias, by leaving groups out.
+) -> tuple[np.ndarray, list[Interval]]:
+    """Statistics, and intervals by leaving groups out where drawing models twice would bias.
 
     ``statistics`` takes the indices of the models that stay and gives float64 [k], from 0 to
     ``highest`` [k]. Normal theory with Student's quantile, cut off there; None below three models
@@ -101,13 +101,13 @@ def jackknife(
     everyone = np.arange(count)
     centre = statistics(everyone)
     if count < FEWEST:
-        return [None] * len(centre)
+        return centre, [None] * len(centre)
     blocks = np.array_split(everyone, min(count, groups))
     left_out = np.array([statistics(np.delete(everyone, block)) for block in blocks])
     size = len(blocks)
     error = np.sqrt((size - 1) / size * ((left_out - left_out.mean(0)) ** 2).sum(0))
     half = stats.t.ppf(0.975, size - 1) * error
-    return [
+    return centre, [
         (max(float(c - h), 0.0), min(float(c + h), most)) if np.isfinite([c, h]).all() else None
         for c, h, most in zip(centre, half, highest, strict=True)
     ]

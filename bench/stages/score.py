@@ -23,8 +23,9 @@ def gather(experiment: Experiment) -> Outputs:
     original, retrained = (_population(experiment, row) for row in (ORIGINAL, RETRAINED))
     methods = {label: _population(experiment, label) for label in experiment.methods}
     rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
-    rows[CONSTANT] = constant_predictor(original, _labels(experiment)["retain"])
-    return Outputs(original, retrained, rows, _labels(experiment), experiment.config.seed)
+    labels = _labels(experiment)
+    rows[CONSTANT] = constant_predictor(original, labels["retain"])
+    return Outputs(original, retrained, rows, labels, experiment.config.seed)
 
 
 def _population(experiment: Experiment, row: str) -> Population:
@@ -55,9 +56,9 @@ def _labels(experiment: Experiment) -> dict[str, Labels]:
 def constant_predictor(like: Population, retain: Labels) -> Population:
     """Models that say the commonest class of Dr to everything: what collapse looks like."""
     logits = {}
-    for part, shape in ((part, array.shape) for part, array in like.logits.items()):
-        logits[part] = np.zeros(shape, dtype=np.float32)
-        commonest = np.bincount(retain.train, minlength=shape[2]).argmax()
+    commonest = np.bincount(retain.train).argmax()
+    for part, array in like.logits.items():
+        logits[part] = np.zeros(array.shape, dtype=np.float32)
         logits[part][:, :, commonest] = CERTAIN
     return Population(like.members, logits)
 
