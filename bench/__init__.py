@@ -15,6 +15,7 @@ _WHERE = {
     "Task": "bench.method",
     "Data": "bench.data",
     "UserError": "bench.errors",
+    "training_mode": "bench.recipe",
 }
 __all__ = list(_WHERE)
 

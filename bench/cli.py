@@ -1,4 +1,4 @@
-"""The command line: ``bench run``, ``bench report``, ``bench list``, ``bench check``.
+"""The command line: ``bench run``, ``report``, ``list``, ``show``, ``check``.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
 the user's mistake (one line); 2 usage; 130 interrupted. Nothing heavy is imported here.
@@ -143,7 +143,7 @@ def list_plugins(
         list[str] | None, typer.Option("--plugin", "-p", help="Also this file.")
     ] = None,
 ) -> None:
-    """List what can be named, with one line on each."""
+    """List what can be named: what each is, what it needs, where it comes from."""
     from bench.config import recipes
 
     if kind is Kind.configs:
@@ -159,14 +159,29 @@ def list_plugins(
 
 
 def _summary(source: Any) -> str:
-    """What it is; its parameters with their defaults; for a method, what it needs."""
+    """What it is; what a method needs and who published it; what else can be set."""
     lines = [source.summary]
-    if source.params:
-        lines.append(f"parameters: {', '.join(source.params)}")
     if source.kind == "methods":
         needs = [*source.needs, *(["training-time statistics"] if source.prepares else [])]
         lines.append(f"needs: {', '.join(needs) or 'nothing'}")
+    if source.paper:
+        lines.append(f"paper: {source.paper}")
+    if source.params:
+        lines.append(f"parameters: {', '.join(source.params)}")
     return "\n".join(lines)
+
+
+@app.command()
+def show(
+    name: Annotated[str, typer.Argument(help="Of a method, attack, data set, model, scenario.")],
+    plugin: Annotated[
+        list[str] | None, typer.Option("--plugin", "-p", help="Also this file.")
+    ] = None,
+) -> None:
+    """Print the card of a method or other plugin: source, equation, deviations, parameters."""
+    from bench.card import cards
+
+    typer.echo("\n\n".join(cards(name, tuple(plugin or ()))))
 
 
 @app.command()

@@ -19,7 +19,7 @@ from bench.recipe import Recipe, accuracy
 from bench.registry import Plugin
 from bench.stages.unlearn import check_result, fingerprint
 
-TOYS = ("softmax", "one logit", "no batch norm", "poisoned")
+TOYS = ("softmax", "one logit", "no batch norm", "poisoned", "frozen")
 TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size
 LOSS_OF_ACCURACY = 0.15
 
@@ -31,11 +31,23 @@ def _plain(classes: int) -> nn.Module:
     )  # fmt: skip
 
 
+def _frozen() -> nn.Module:
+    """The first block is given and frozen, its batch norm with it, like a pre-trained backbone."""
+    network = small_cnn(3, 1, (8, 8), width=4, hidden=16)
+    given = torch.Generator().manual_seed(0)
+    for weight in network[:2].parameters():
+        if weight.dim() > 1:
+            weight.data.normal_(generator=given)
+        weight.requires_grad_(False)
+    return network
+
+
 NETWORKS = {
     "softmax": lambda: small_cnn(3, 1, (8, 8), width=4, hidden=16),
     "one logit": lambda: small_cnn(2, 1, (8, 8), width=4, hidden=16, head="binary"),
     "no batch norm": lambda: _plain(3),
     "poisoned": lambda: small_cnn(3, 1, (8, 8), width=8, hidden=16),
+    "frozen": _frozen,
 }
 
 
@@ -75,7 +87,7 @@ class Toy:
         positions = torch.arange(TRAINED_ON)
         method = plugin()
         statistics = {}
-        if plugin.target.prepares():
+        if method.prepares():
             statistics = method.prepare(self.model, self.training)
         return Task(
             forget=self.training.take(positions[:forgotten]),
@@ -85,7 +97,7 @@ class Toy:
             rng=seeds.torch_rng("toy task"),
             goal=self.goal,
             statistics=statistics,
-            needs=tuple(method.needs),
+            needs=tuple(method.requirements()),
         )
 
     def unlearn(self, plugin: Plugin, task: Task) -> nn.Module:
@@ -95,7 +107,7 @@ class Toy:
 
 
 def check_declares_known_needs(plugin: Plugin, _toy: Toy) -> None:
-    unknown = [need for need in plugin().needs if need not in NEEDS]
+    unknown = [need for need in plugin().requirements() if need not in NEEDS]
     require(not unknown, f"needs {unknown}, but there is only {NEEDS}")
 
 
@@ -140,6 +152,19 @@ def check_keeps_the_model_with_nothing_to_forget(plugin: Plugin, toy: Toy) -> No
     )
 
 
+def check_leaves_frozen_parameters_alone(plugin: Plugin, toy: Toy) -> None:
+    frozen = [name for name, weight in toy.model.named_parameters() if not weight.requires_grad]
+    statistics = [name for name, _ in toy.model[1].named_buffers(prefix="1")]
+    before = toy.model.state_dict()
+    after = toy.unlearn(plugin, toy.task(plugin)).state_dict()
+    for name in (*frozen, *statistics):
+        require(
+            torch.equal(before[name], after[name]),
+            f"changed {name}, which is frozen: step on parameters with requires_grad only, and "
+            "use bench.recipe.training_mode(model) for model.train()",
+        )
+
+
 CHECKS: list[Check] = [
     check_declares_known_needs,
     check_returns_a_proper_model,
@@ -148,3 +173,9 @@ CHECKS: list[Check] = [
     check_leaves_global_randomness_alone,
     check_keeps_the_model_with_nothing_to_forget,
 ]
+FROZEN_CHECKS: list[Check] = [check_leaves_frozen_parameters_alone]
+
+
+def checks_on(network: str) -> list[Check]:
+    """The checks that apply to a toy network."""
+    return [*CHECKS, *(FROZEN_CHECKS if network == "frozen" else [])]

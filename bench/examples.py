@@ -17,18 +17,15 @@ from torch.nn import functional
 from bench.errors import UserError
 
 Augment = Literal["none", "crop-flip"]
+Permit = Callable[[str], None]
 CROP_PADDING = 4
-
-
-def _allow_all(_need: str) -> None:
-    """Nothing is guarded."""
 
 
 class Examples:
     """Some examples of a pool that all views share.
 
-    A view may be guarded: then ``permit`` is asked, by the name of its ``part``, before images or
-    labels are given out.
+    A view may be guarded: then the ``permit`` of each of its guards is asked, by the name of the
+    guarded ``part``, before images or labels are given out.
     """
 
     def __init__(self, pool: torch.Tensor, labels: torch.Tensor, scale: float):
@@ -38,7 +35,7 @@ class Examples:
         """
         self._pool, self._labels, self._scale = pool, labels, scale
         self._index = torch.arange(len(pool), device=pool.device)
-        self._part, self._permit = "", _allow_all
+        self._guards: tuple[tuple[str, Permit], ...] = ()
 
     def __len__(self) -> int:
         return len(self._index)
@@ -53,64 +50,76 @@ class Examples:
         view._index = self._index[positions.to(self.device)]
         return view
 
-    def guarded(self, part: str, permit: Callable[[str], None]) -> Examples:
+    def joined(self, other: Examples) -> Examples:
+        """This view's examples, then those of ``other``, a view of the same pool."""
+        if other._pool is not self._pool:
+            raise ValueError("only views of the same pool can be joined")
+        view = copy(self)
+        view._index = torch.cat([self._index, other._index])
+        view._guards = (*self._guards, *other._guards)
+        return view
+
+    def guarded(self, part: str, permit: Permit) -> Examples:
         """The same view, giving out images and labels only if ``permit`` does not raise."""
         view = copy(self)
-        view._part, view._permit = part, permit
+        view._guards = ((part, permit),)
         return view
 
     @property
     def images(self) -> torch.Tensor:
         """All images, float32 [n, channels, height, width], scaled to -1..1."""
-        self._permit(self._part)
+        self._ask()
         return self._images(self._index)
 
     @property
     def labels(self) -> torch.Tensor:
         """All labels as the model saw them, int64 [n]."""
-        self._permit(f"{self._part}-labels")
+        self._ask("-labels")
         return self._labels[self._index]
 
     def batches(
         self, size: int, rng: torch.Generator | None = None, augment: Augment = "none"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """One epoch of (images, labels); shuffled where there is an ``rng``, else in order."""
-        self._permit(self._part)
-        self._permit(f"{self._part}-labels")
-        order = self._order(rng)
+        self._ask()
+        self._ask("-labels")
+        positions = list(self.positions(size, rng))
         transform = _augmentation(augment, self._pool, rng)
-        for chunk in _chunks(order, size, join=rng is not None):
-            yield transform(self._images(chunk), chunk), self._labels[chunk]
+        for chunk in positions:
+            index = self._index[chunk]
+            yield transform(self._images(index), index), self._labels[index]
 
     def image_batches(
         self, size: int, rng: torch.Generator | None = None
     ) -> Iterator[torch.Tensor]:
         """One epoch of images, for methods that do not need labels."""
-        self._permit(self._part)
-        for chunk in _chunks(self._order(rng), size, join=rng is not None):
-            yield self._images(chunk)
+        self._ask()
+        for chunk in self.positions(size, rng):
+            yield self._images(self._index[chunk])
 
-    def _order(self, rng: torch.Generator | None) -> torch.Tensor:
+    def positions(self, size: int, rng: torch.Generator | None = None) -> Iterator[torch.Tensor]:
+        """One epoch as positions (0..len-1) in this view, for what a method knows per example.
+
+        In batches of ``size``. A shuffled epoch is for training, where batch norm needs two: there
+        a single left-over joins the batch before it. In order, the batch size means what it says.
+        """
         if rng is None:
-            return self._index
-        ticket = torch.rand(len(self._pool), generator=rng, device=rng.device)
-        return self._index[ticket.to(self._index.device)[self._index].argsort()]
+            order = torch.arange(len(self), device=self.device)
+        else:
+            ticket = torch.rand(len(self._pool), generator=rng, device=rng.device)
+            order = ticket.to(self.device)[self._index].argsort()
+        chunks = list(order.split(size)) if len(order) else []
+        if rng is not None and size > 1 and len(chunks) > 1 and len(chunks[-1]) == 1:
+            chunks[-2:] = [torch.cat(chunks[-2:])]
+        yield from chunks
+
+    def _ask(self, what: str = "") -> None:
+        for part, permit in self._guards:
+            permit(part + what)
 
     def _images(self, index: torch.Tensor) -> torch.Tensor:
         # Scaled by constants: a mean taken from data would carry the forget set along.
         return self._pool[index].float().mul_(2 / self._scale).sub_(1)
-
-
-def _chunks(order: torch.Tensor, size: int, join: bool) -> list[torch.Tensor]:
-    """Batches of ``size``; with ``join`` a single left-over joins the batch before it.
-
-    Shuffled epochs are for training, where batch norm needs two; a pass in order is for measuring,
-    where the batch size means what it says.
-    """
-    chunks = list(order.split(size)) if len(order) else []
-    if join and size > 1 and len(chunks) > 1 and len(chunks[-1]) == 1:
-        chunks[-2:] = [torch.cat(chunks[-2:])]
-    return chunks
 
 
 def _augmentation(

@@ -45,6 +45,7 @@ class Experiment:
         self.scenario = self.registry.resolve("scenarios", config.scenario)
         self.model = self.registry.resolve("models", config.model)
         self.methods = self._distinct("methods", [RETRAIN, *config.methods])
+        self.methods.pop(ORIGINAL, None)  # the originals are a row whether asked for or not
         self.attacks = self._distinct("attacks", config.attacks)
 
     def _distinct(self, kind: str, texts: list[str]) -> dict[str, Plugin]:

@@ -18,7 +18,8 @@ NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "va
 class Method:
     """Base of all methods. A method is a frozen dataclass whose fields are its hyper-parameters.
 
-    ``needs`` names what ``unlearn`` reads of NEEDS; anything else raises. A method that defines
+    ``needs`` names what ``unlearn`` reads of NEEDS with its default parameters; anything else
+    raises. Where parameters change what is read, ``requirements`` says so. A method that defines
     ``prepare`` has statistics computed at training time, before the forget set is known; only the
     fields in ``prepare_fields`` may change them.
     """
@@ -34,9 +35,20 @@ class Method:
         """What may be cached when ``model`` has been trained on ``data`` (all of D)."""
         raise NotImplementedError
 
-    @classmethod
-    def prepares(cls) -> bool:
-        return cls.prepare is not Method.prepare
+    def requirements(self) -> tuple[str, ...]:
+        """What ``unlearn`` reads with these parameters."""
+        return self.needs
+
+    def prepares(self) -> bool:
+        """Whether ``unlearn`` uses statistics of training time with these parameters."""
+        return type(self).prepare is not Method.prepare
+
+    def carried(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:  # noqa: ARG002
+        """The statistics for the next of several requests, after ``task.forget`` has gone.
+
+        ``model`` is the one that this request started from.
+        """
+        return task.statistics
 
 
 @dataclass

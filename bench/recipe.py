@@ -66,7 +66,7 @@ class Recipe:
         settings = self.settings
         optimizer = _optimizer(settings, model)
         scheduler = _scheduler(settings, optimizer)
-        model.train()
+        training_mode(model)
         for _epoch in range(settings.epochs):
             for images, labels in examples.batches(settings.batch_size, rng, settings.augment):
                 with autocast(settings, self.device):
@@ -95,10 +95,10 @@ def autocast(settings: TrainSettings, device: torch.device) -> Iterator[None]:
 def _optimizer(settings: TrainSettings, model: nn.Module) -> torch.optim.Optimizer:
     shared = {"lr": settings.lr, "weight_decay": settings.weight_decay, "fused": True}
     if settings.optimizer == "adam":
-        return torch.optim.Adam(model.parameters(), **shared)
+        return torch.optim.Adam(trainable(model), **shared)
     nesterov = settings.nesterov and settings.momentum > 0
     return torch.optim.SGD(
-        model.parameters(), momentum=settings.momentum, nesterov=nesterov, **shared
+        trainable(model), momentum=settings.momentum, nesterov=nesterov, **shared
     )
 
 
@@ -115,6 +115,27 @@ def _scheduler(
         factor = (settings.final_lr / settings.lr) ** (1 / settings.epochs)
         return schedulers.ExponentialLR(optimizer, factor)
     return schedulers.ConstantLR(optimizer, factor=1.0)
+
+
+def trainable(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters that are not frozen; raises UserError where all are."""
+    found = [weight for weight in model.parameters() if weight.requires_grad]
+    if not found:
+        raise UserError("the model has no parameter that may be trained: all are frozen")
+    return found
+
+
+BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+
+
+def training_mode(model: nn.Module) -> nn.Module:
+    """The model in train mode; batch norm whose parameters are frozen keeps its statistics too."""
+    model.train()
+    for module in model.modules():
+        weights = list(module.parameters(recurse=False))
+        if isinstance(module, BATCH_NORM) and weights:
+            module.train(any(weight.requires_grad for weight in weights))
+    return model
 
 
 @contextmanager

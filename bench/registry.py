@@ -13,6 +13,7 @@ import importlib
 import importlib.util
 import inspect
 import math
+import re
 import sys
 import typing
 from collections.abc import Callable
@@ -49,7 +50,15 @@ class Source:
     summary: str
     needs: tuple[str, ...] = ()
     prepares: bool = False
-    params: tuple[str, ...] = ()  # name=default, as written
+    params: tuple[str, ...] = ()  # of a function: name=default, as written
+    about: str = ""  # the whole docstring
+
+    @property
+    def paper(self) -> str:
+        """The first work that the docstring cites, up to its year."""
+        text = " ".join(self.about.split())
+        found = re.search(r"Citation: (.*?\b(?:19|20)\d\d)\b", text)
+        return found.group(1) if found else ""
 
     @classmethod
     def read(cls, path: Path) -> Source:
@@ -61,15 +70,15 @@ class Source:
         except SyntaxError as error:
             raise UserError(f"plugin {path}, line {error.lineno}: {error.msg}") from error
         name = _constant(tree.body, "NAME") or path.stem.replace("_", "-")
-        summary = (ast.get_docstring(tree) or "").partition("\n")[0]
+        about = ast.get_docstring(tree) or ""
+        summary = about.partition("\n")[0]
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 verbs = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
                 if "unlearn" in verbs:
                     needs = tuple(_constant(node.body, "needs") or ())
                     prepares = "prepare" in verbs
-                    params = _fields(node)
-                    return cls("methods", node.name, name, summary, needs, prepares, params)
+                    return cls("methods", node.name, name, summary, needs, prepares, about=about)
             if isinstance(node, ast.FunctionDef) and node.name == path.stem:
                 first = node.args.args[0].arg if node.args.args else ""
                 kind = FIRST_PARAMETER.get(first, "datasets")
@@ -79,20 +88,11 @@ class Source:
                         node.args.kwonlyargs, node.args.kw_defaults, strict=True
                     )
                 )
-                return cls(kind, node.name, name, summary, params=params)
+                return cls(kind, node.name, name, summary, params=params, about=about)
         raise UserError(
             f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
             f"anything else a function named '{path.stem}'"
         )
-
-
-def _fields(node: ast.ClassDef) -> tuple[str, ...]:
-    """The annotated fields of a dataclass with their defaults, as written."""
-    return tuple(
-        f"{item.target.id}={ast.unparse(item.value)}"
-        for item in node.body
-        if isinstance(item, ast.AnnAssign) and item.value and "ClassVar" not in ast.unparse(item)
-    )
 
 
 def _constant(body: list[ast.stmt], name: str) -> Any:

@@ -125,14 +125,14 @@ def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
     there = [cell for cell in cells if experiment.has(cell)]
     records = [experiment.store.record("unlearn", experiment.key(cell)) for cell in there]
     prepared = []
-    if plugin.target.prepares():
+    if plugin().prepares():
         prepares = [Cell("prepare", row, cell.member) for cell in there]
         prepared = [experiment.store.record("prepare", experiment.key(c)) for c in prepares]
     failures = [experiment.failure(row, cell.member) for cell in cells if cell not in there]
     return {
         "params": plugin.params,
         "code": plugin.version,
-        "needs": list(plugin.target.needs),
+        "needs": list(plugin().requirements()),
         "done": len(there),
         "notes": [{"member": r["member"], "text": t} for r in records for t in r["notes"]],
         "cost": [r["cost"] for r in records],

@@ -172,7 +172,7 @@ def plan(experiment: Experiment) -> list[list[Cell]]:
     """All cells of an experiment, in groups that must follow one another."""
     members = range(experiment.config.models)
     trained = (ORIGINAL, RETRAINED)
-    prepared = [label for label, plugin in experiment.methods.items() if plugin.target.prepares()]
+    prepared = [label for label, plugin in experiment.methods.items() if plugin().prepares()]
     return [
         [Cell("train", row, i) for row in trained for i in members],
         [Cell("prepare", row, i) for row in prepared for i in members],

@@ -9,43 +9,60 @@ Equations: L = mean over Df of -log(1 - p_y + eps) - lam * H(p)                 
 De-poisoning: H is minimised (lam < 0), and the last linear layer also learns a scaling Q of its
 core space (trust region, TRGP): W' = W + W B (Q - I) B^T, B the last ``trust_rank`` vectors of M.
 
+Requests one after another: R R^T of what is left is carried on; R_f comes from the model at hand (5).
+
 Deviations between paper and code, and what the default follows:
 - Entropy: as printed, equation 1 minimises H for lam > 0; text and code maximise it. Text and code.
-- k: the code for data removal takes one vector fewer than the paper. Paper; rule=code is the other.
+- k: the code's scripts for data removal, class removal and de-poisoning each count differently from
+  the paper. Paper; rule=removal, class and depoison are the scripts.
 - Patches of strided convolutions: the code unfolds with stride 1. Ours are those that the layer
   sees; unit_stride=true is the code. Groups, dilation and padding are the layer's own.
-- The code sums R R^T over an augmented epoch of D; ours are the images themselves, so that R_f is a
-  part of R. Negative eigenvalues of the difference count as zero (the code takes their size).
+- The code sums R R^T over an augmented epoch of D (augmented=true); ours are the images themselves,
+  so that R_f is a part of R. Negative eigenvalues of the difference count as zero; the code takes
+  their size (negative=size). De-poisoning code sums over clean data directly (space=retain).
 - Epoch 0 only measures, so ``epochs`` holds one update fewer (code). Rate: exponential, per epoch.
 - Batch norm stays in eval mode, dropout is active (code). No bias, no batch norm is updated (both).
 - De-poisoning: the code takes H over the other classes, eps 0.1 and rates 0.1 to 0.05; the paper H
-  over all classes and the same rates as ever. Paper; the code's are eps, lr, final_lr and
-  entropy=others. Its trust region is fixed to 400 vectors; ours is at most 400.
+  over all classes and the same rates as ever. Paper. The trust region of the code is fixed to 400
+  vectors; ours is at most 400, and trust_rank=0 leaves it out.
 - Stopping, removal: when accuracy on Df falls below validation accuracy, the nearer of the last two
   states (both). When it never does, the code silently saves the original; ours is the last state,
   with a note. De-poisoning: the code stops 5 points below the first *test* accuracy; ours looks at
-  validation accuracy and returns the state before the fall.
-"""
+  validation accuracy and returns the state before the fall. stop=never: the last epoch's state.
+Published settings:
+- data removal, AllCNN and ResNet-18: pgu[gamma=0.9]
+- code for data removal: pgu[rule=removal,unit_stride=true,negative=size,augmented=true]
+- code for class removal: pgu[rule=class,unit_stride=true,negative=size,augmented=true,batch_size=100,shuffle=true]
+- code for de-poisoning: pgu[rule=depoison,unit_stride=true,space=retain,entropy=others,eps=0.1,lr=0.1,final_lr=0.05]
+"""  # noqa: E501 (a setting is spelled on one line)
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
+from bench import seeds
 from bench.examples import Examples
 from bench.method import Method, Task
 from bench.params import Count, Fraction, NonNegative, Positive
-from bench.recipe import accuracy
-from methods.shared.projection import core_bases, input_covariances, project_out, weight_layers
+from bench.recipe import BATCH_NORM, accuracy
+from methods.shared import stopping
+from methods.shared.projection import (
+    Rule,
+    core_bases,
+    input_covariances,
+    project_out,
+    weight_layers,
+)
 from methods.shared.trust_region import TrustRegion
 
-VERSION = 1
-BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -59,58 +76,81 @@ class PGU(Method):
     final_lr: Positive = 0.01
     goal: Literal["auto", "removal", "depoison"] = "auto"
     entropy: Literal["all", "others"] = "all"
-    rule: Literal["paper", "code"] = "paper"
+    rule: Rule = "paper"
+    space: Literal["subtract", "retain"] = "subtract"
+    negative: Literal["zero", "size"] = "zero"
     unit_stride: bool = False
-    trust_rank: Count = 400
+    augmented: bool = False
+    shuffle: bool = False
+    trust_rank: Annotated[int, Field(ge=0)] = 400
+    stop: Literal["auto", "gap", "fall", "never"] = "auto"
     tolerance: Fraction = 0.05
 
     needs = ("forget", "forget-labels", "validation", "validation-labels")
-    prepare_fields = ("unit_stride", "batch_size")
+    prepare_fields = ("unit_stride", "batch_size", "augmented")
+
+    def requirements(self) -> tuple[str, ...]:
+        retain = ("retain",) if self.space == "retain" else ()
+        return (*(self.needs[:2] if self.stop == "never" else self.needs), *retain)
+
+    def prepares(self) -> bool:
+        return self.space == "subtract"
 
     def prepare(self, model: nn.Module, data: Examples) -> dict[str, torch.Tensor]:
-        return input_covariances(model, data.image_batches(self.batch_size), self.unit_stride)
+        batches: Iterable[torch.Tensor] = data.image_batches(self.batch_size)
+        if self.augmented:
+            rng = seeds.torch_rng("pgu", "augmented statistics")
+            batches = (images for images, _ in data.batches(self.batch_size, rng, "crop-flip"))
+        return input_covariances(model, batches, self.unit_stride)
+
+    def carried(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:
+        return self._retain_covariances(model, task)
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         model = copy.deepcopy(model)
         if not len(task.forget):
             return model.eval()
         depoison = (task.goal if self.goal == "auto" else self.goal) == "depoison"
-        bases = self._core_spaces(model, task)
-        states = self._epochs(model, task, bases, depoison)
-        chosen = self._stop_at_fall(states, task) if depoison else self._stop_at_gap(states, task)
-        model.load_state_dict(chosen)
+        states = self._epochs(model, task, self._core_spaces(model, task), depoison)
+        model.load_state_dict(self._choose(states, model, task, depoison))
         return model.eval()
+
+    def _retain_covariances(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:
+        """R_r R_r^T by layer: equation 3, or directly."""
+        part = task.retain if self.space == "retain" else task.forget
+        found = input_covariances(model, part.image_batches(self.batch_size), self.unit_stride)
+        if self.space == "retain":
+            return found
+        return {name: task.statistics[name] - found[name] for name in found}
 
     def _core_spaces(self, model: nn.Module, task: Task) -> dict[str, list[torch.Tensor]]:
         """Bases of the core space of Dr for each layer that is not frozen (gamma = 1)."""
-        batches = task.forget.image_batches(self.batch_size)
-        forget = input_covariances(model, batches, self.unit_stride)
         bases = {}
-        for name, covariance in task.statistics.items():
+        for name, covariance in self._retain_covariances(model, task).items():
             gamma = self.gamma
             if isinstance(gamma, dict):
                 gamma = gamma.get(name, gamma.get("default", 0.95))
             if gamma < 1:
-                retain = covariance - forget[name]
-                bases[name] = [m.float() for m in core_bases(retain, gamma, self.rule)]
+                found = core_bases(covariance, gamma, self.rule, self.negative)
+                bases[name] = [m.float() for m in found]
         return bases
 
     def _epochs(
         self, model: nn.Module, task: Task, bases: dict[str, list[torch.Tensor]], depoison: bool
-    ) -> Iterator[tuple[dict[str, torch.Tensor], float, float]]:
-        """After each epoch, the first without updates: weights, accuracy on Df and validation."""
+    ) -> Iterator[stopping.State]:
+        """The weights after each epoch; the first epoch makes no update."""
         layers = weight_layers(model)
         weights = {n: m.weight for n, m in layers.items() if n in bases and m.weight.requires_grad}
         last = [name for name, layer in layers.items() if isinstance(layer, nn.Linear)][-1:]
         trust = None
-        if depoison and last and last[0] in weights:
+        if depoison and self.trust_rank and last and last[0] in weights:
             trust = TrustRegion(weights.pop(last[0]), bases[last[0]][0], self.trust_rank)
         lam = -self.lam if depoison else self.lam
         decay = (self.final_lr / self.lr) ** (1 / self.epochs)
         for epoch in range(self.epochs):
             if epoch:
                 self._one_epoch(model, task, weights, bases, trust, lam, self.lr * decay**epoch)
-            yield copy.deepcopy(model.state_dict()), *self._accuracies(model, task)
+            yield copy.deepcopy(model.state_dict())
 
     def _one_epoch(
         self,
@@ -126,10 +166,14 @@ class PGU(Method):
         for module in model.modules():
             if isinstance(module, BATCH_NORM):
                 module.eval()
-        for images, labels in task.forget.batches(self.batch_size):
+        for images, labels in task.forget.batches(
+            self.batch_size, task.rng if self.shuffle else None
+        ):
             loss = self.loss(model(images), labels, lam)
             trusted = [trust.weight] if trust else []
-            gradients = torch.autograd.grad(loss, [*weights.values(), *trusted])
+            gradients = torch.autograd.grad(
+                loss, [*weights.values(), *trusted], materialize_grads=True
+            )
             with torch.no_grad():
                 for (name, weight), gradient in zip(weights.items(), gradients, strict=False):
                     weight.sub_(project_out(gradient, bases[name]), alpha=lr)
@@ -146,32 +190,19 @@ class PGU(Method):
         entropy = -(log_p.exp() * log_p).sum(1)
         return (-torch.log(1 - own + self.eps) - lam * entropy).mean()
 
-    @staticmethod
-    def _accuracies(model: nn.Module, task: Task) -> tuple[float, float]:
-        return accuracy(model, task.forget), accuracy(model, task.validation)
-
-    def _stop_at_gap(self, states: Iterator, task: Task) -> dict[str, torch.Tensor]:
-        """Stop when Df is predicted no better than validation data; the nearer of two states."""
-        previous, previous_gap, state = None, 0.0, {}
-        for state, forget, validation in states:
-            gap = validation - forget
-            if gap > 0:
-                if previous is None:
-                    task.note("no step taken: Df was already predicted worse than validation data")
-                    return state
-                return previous if abs(previous_gap) < gap else state
-            previous, previous_gap = state, gap
-        task.note("early stopping never fired: the last state is returned")
-        return state
-
-    def _stop_at_fall(self, states: Iterator, task: Task) -> dict[str, torch.Tensor]:
-        """Stop when validation accuracy has fallen by ``tolerance``; the state before the fall."""
-        kept: dict[str, torch.Tensor] = {}
-        start = None
-        for epoch, (state, _forget, validation) in enumerate(states):
-            start = validation if start is None else start
-            if validation < start - self.tolerance:
-                task.note(f"stopped at epoch {epoch}: validation accuracy had fallen")
-                break
-            kept = state
-        return kept
+    def _choose(
+        self, states: Iterator[stopping.State], model: nn.Module, task: Task, depoison: bool
+    ) -> stopping.State:
+        """The state to return; accuracies are measured on the live model, epoch by epoch."""
+        rule = self.stop if self.stop != "auto" else "fall" if depoison else "gap"
+        if rule == "never":
+            *_, last = states
+            return last
+        if rule == "fall":
+            measured = ((state, accuracy(model, task.validation)) for state in states)
+            return stopping.at_fall(measured, self.tolerance, task.note)
+        both = (
+            (state, accuracy(model, task.forget), accuracy(model, task.validation))
+            for state in states
+        )
+        return stopping.at_gap(both, task.note)

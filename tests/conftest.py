@@ -6,12 +6,14 @@ import os
 from pathlib import Path
 
 import pytest
+import torch
 from hypothesis import settings
 
 import bench
 from bench.config import Config, load_config
 
 os.environ["NO_COLOR"] = "1"
+torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None)  # time is measured by benchmarks, not by tests
 settings.load_profile("bench")
 

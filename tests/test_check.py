@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bench.contract import check_file
+from bench.contract_methods import TOYS
 from bench.errors import UserError
 
 HEAD = '''"""A method for a test, described in one line."""
@@ -96,7 +97,7 @@ def test_a_broken_method_is_told_what_is_wrong(tmp_path, message):
 def test_one_fault_is_told_once_for_each_network(tmp_path):
     body = BROKEN["raised ZeroDivisionError"]
     problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
-    assert len(problems) == 4
+    assert len(problems) == len(TOYS)
     assert all("mine.py, line " in problem for problem in problems)
 
 

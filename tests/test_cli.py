@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -186,9 +187,29 @@ def test_check_passes_a_good_method():
     assert "FAIL" not in checked.stdout
 
 
-def test_list_shows_parameters_with_their_defaults():
-    assert "parameters: alpha=10.0, lam=1.0, batch_size=64" in bench("list", "methods").stdout
+def test_list_says_what_methods_need_and_who_published_them():
+    listed = bench("list", "methods").stdout
+    assert "needs: forget, forget-labels, training-time statistics" in listed
+    assert "paper: J. Foster, S. Schoepf, A. Brintrup" in listed
+    assert "Dampening, AAAI 2024\n" in listed
     assert "parameters: rate=0.2, flip='pairs'" in bench("list", "scenarios").stdout
+
+
+def test_show_prints_the_card_of_a_plugin():
+    shown = bench("show", "ssd").stdout
+    assert "Equation: with importance I(.), every weight with I_f > alpha * I_D" in shown
+    assert re.search(r"alpha +10 +number, above 0, or adaptive\n", shown)
+    assert re.search(r"importance +batch +batch \| example \| label-free\n", shown)
+    assert re.search(r"rate +0.2 +number, above 0, below 1\n", bench("show", "poison").stdout)
+    mistake = bench("show", "pgv")
+    assert mistake.returncode == 1
+    assert mistake.stderr.startswith("error: unknown plugin 'pgv': did you mean pgu?")
+
+
+def test_original_may_be_named_and_stays_one_row(recipe):
+    run = bench("run", "-q", "--config", recipe, "--methods", "original,neggrad", "--dry-run")
+    assert run.returncode == 0
+    assert run.stdout.count("original") == 2  # trained and predicted, never unlearned
 
 
 def test_a_broken_attack_of_the_user_is_one_line_and_loses_nothing(recipe, tmp_path):

@@ -102,3 +102,29 @@ def test_a_guarded_view_asks_before_it_gives():
             forbidden()
     assert len(list(view.take(torch.arange(6)).image_batches(4))) == 2
     assert asked == ["retain", "retain-labels", "retain", "retain-labels", "retain"]
+
+
+def test_joined_views_come_one_after_the_other_and_keep_both_guards():
+    asked = []
+    first = examples().take(torch.tensor([5, 2])).guarded("forget", asked.append)
+    second = examples().take(torch.tensor([9])).guarded("retain", asked.append)
+    both = first.joined(second)
+    assert torch.equal(both.images, examples().take(torch.tensor([5, 2, 9])).images)
+    assert len(both.labels) == 3
+    assert asked == ["forget", "retain", "forget-labels", "retain-labels"]
+    with pytest.raises(ValueError, match="same pool"):
+        first.joined(Examples(torch.zeros(3, 1, 4, 4, dtype=torch.uint8), torch.zeros(3), 255.0))
+
+
+def test_positions_are_the_batches_of_an_epoch():
+    view = examples().take(torch.tensor([7, 3, 11, 0, 5]))
+    for rng in (None, 4):
+        seed = None if rng is None else generator(rng)
+        again = None if rng is None else generator(rng)
+        chunks = list(view.positions(2, seed))
+        images = [view.take(chunk).images for chunk in chunks]
+        assert all(
+            torch.equal(mine, theirs)
+            for mine, theirs in zip(images, view.image_batches(2, again), strict=True)
+        )
+    assert [chunk.tolist() for chunk in view.positions(2)] == [[0, 1], [2, 3], [4]]

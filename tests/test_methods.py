@@ -1,4 +1,4 @@
-"""Methods against hand-computed or independently derived values."""
+"""Methods against hand-computed or independently derived values; SSD and PGU: see their files."""
 
 from __future__ import annotations
 
@@ -6,86 +6,20 @@ import copy
 
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from bench.contract_methods import Toy
-from bench.examples import Examples
 from bench.recipe import accuracy, predict
-from bench.registry import Registry
+from methods.bad_teacher import divergence
+from methods.bad_teacher_sim import nearest, weighted_divergence
+from methods.contrastive import contrast, uniform_divergence
+from methods.gisa import GISA
 from methods.neggrad import NegGrad
-from methods.pgu import PGU
+from methods.neggrad_plus import NegGradPlus
 from methods.retrain import Retrain
-from methods.shared.importance import squared_gradients
-from methods.shared.projection import (
-    core_bases,
-    core_size,
-    input_covariances,
-    input_vectors,
-    project_out,
-    weight_layers,
-)
-from methods.shared.trust_region import TrustRegion
-from methods.ssd import SSD
-
-REGISTRY = Registry()
-
-
-def generator(seed=0):
-    return torch.Generator().manual_seed(seed)
-
-
-def toy_task(text, network="softmax", **how):
-    toy = Toy(network)
-    plugin = REGISTRY.resolve("methods", text)
-    return toy, toy.task(plugin, **how), plugin()
-
-
-# SSD: a model small enough to do on paper ---------------------------------------------------------
-
-
-def test_importance_is_the_squared_gradient_of_the_batch_mean():
-    """z = [0, w x], one weight: d CE / dw = (p - y) x with p = sigmoid(w x)."""
-    net = nn.Linear(1, 2, bias=False)
-    net.weight.data = torch.tensor([[0.0], [0.0]])
-    model = nn.Sequential(nn.Flatten(), net)
-    pixels = torch.tensor([0, 255, 255, 255], dtype=torch.uint8)[:, None, None, None]
-    examples = Examples(pixels, torch.tensor([1, 1, 1, 0]), 255.0)  # x = -1, 1, 1, 1
-    # Per example, for output 1: (0.5 - y) x = 0.5, -0.5, -0.5, 0.5.
-    whole = squared_gradients(model, examples, batch_size=4)["1.weight"]
-    assert torch.allclose(whole, torch.zeros(2, 1))
-    pairs = squared_gradients(model, examples, batch_size=2)["1.weight"]
-    assert torch.allclose(pairs, torch.zeros(2, 1))
-    singles = squared_gradients(model, examples, batch_size=1)["1.weight"]
-    assert torch.allclose(singles, torch.full((2, 1), 0.25))
-    three_and_one = squared_gradients(model, examples.take(torch.tensor([1, 2, 0, 3])), 2)
-    # Means -0.5 and 0.5; squares 0.25 each.
-    assert torch.allclose(three_and_one["1.weight"], torch.full((2, 1), 0.25))
-
-
-def test_ssd_dampens_strictly_above_alpha_and_never_amplifies():
-    forget = torch.tensor([0.0, 1.0, 10.0, 10.1, 40.0, 1.0])
-    data = torch.tensor([0.0, 1.0, 1.0, 1.0, 1.0, 0.0])
-    factors = SSD(alpha=10.0, lam=1.0).factor(forget, data)
-    expected = torch.tensor([1.0, 1.0, 1.0, 1 / 10.1, 1 / 40.0, 0.0])
-    assert torch.allclose(factors, expected)
-    assert torch.allclose(SSD(alpha=10.0, lam=100.0).factor(forget, data)[4], torch.tensor(1.0))
-    assert torch.allclose(SSD(alpha=50.0, lam=1.0).factor(forget, data)[4], torch.tensor(1.0))
-
-
-def test_ssd_multiplies_every_parameter_and_no_buffer():
-    toy, task, method = toy_task("ssd[alpha=1]")
-    result = method.unlearn(toy.model, task)
-    forget = squared_gradients(toy.model, task.forget, 64)
-    data = squared_gradients(toy.model, toy.training, 64)
-    for name, weight in result.named_parameters():
-        expected = toy.model.get_parameter(name) * method.factor(forget[name], data[name])
-        assert torch.equal(weight, expected)
-    for name, buffer in result.named_buffers():
-        assert torch.equal(buffer, toy.model.get_buffer(name))
-
+from methods.shared.descent import anchor, pairs
+from methods.shared.importance import importance
+from tests.toys import REGISTRY, generator, toy_task
 
 # Gradient ascent ----------------------------------------------------------------------------------
 
@@ -112,228 +46,185 @@ def test_retraining_starts_from_new_weights_everywhere():
     assert accuracy(result, toy.validation) > 0.9
 
 
-# PGU: loss ----------------------------------------------------------------------------------------
-
-LOGITS = torch.tensor([[3.0, 1.0, 0.2], [0.0, 0.0, 0.0]], requires_grad=True)
-LABELS = torch.tensor([0, 2])
-
-
-def test_pgu_loss_and_gradient_have_the_published_golden_values():
-    method = PGU(eps=0.05)
-    assert method.loss(LOGITS, LABELS, 0.0).item() == pytest.approx(0.937506, abs=1e-6)
-    loss = method.loss(LOGITS, LABELS, 0.2)
-    assert loss.item() == pytest.approx(0.772871, abs=1e-6)
-    (gradient,) = torch.autograd.grad(loss, LOGITS)
-    expected = [[0.351153, -0.239481, -0.111673], [-0.077519, -0.077519, 0.155039]]
-    assert torch.allclose(gradient, torch.tensor(expected), atol=2e-6)
-
-
-def test_pgu_loss_by_hand_and_the_sign_of_the_entropy():
-    """p = (1/2, 1/2): -log(1 - 1/2 + eps) and entropy log 2, maximised for lam > 0."""
-    method, even = PGU(eps=0.1), torch.zeros(1, 2)
-    plain = -torch.log(torch.tensor(0.6))
-    for lam in (0.0, 0.5, -0.5):
-        expected = plain - lam * torch.log(torch.tensor(2.0))
-        assert torch.isclose(method.loss(even, torch.tensor([1]), lam), expected)
-
-
-def test_entropy_over_the_other_classes_leaves_the_label_out():
-    method = PGU(eps=0.1, entropy="others")
-    logits = torch.tensor([[50.0, 1.0, 1.0]])
-    found = method.loss(logits, torch.tensor([0]), -1.0) - method.loss(logits, LABELS[:1], 0.0)
-    assert torch.isclose(found, torch.log(torch.tensor(2.0)))
-
-
-# PGU: core spaces ---------------------------------------------------------------------------------
-
-
-def test_core_size_for_a_known_spectrum():
-    sigma = torch.tensor([5.0, 3.0, 1.0, 1.0])  # shares .5 .8 .9 1
-    paper = [core_size(sigma, gamma, "paper") for gamma in (0.4, 0.5, 0.79, 0.8, 0.95, 1.0)]
-    assert paper == [1, 1, 2, 2, 4, 4]
-    code = [core_size(sigma, gamma, "code") for gamma in (0.4, 0.5, 0.79, 0.8, 0.95, 1.0)]
-    assert code == [0, 1, 1, 2, 3, 4]
-
-
-CONVOLUTIONS = [
-    {"stride": 2, "padding": 1},
-    {"padding": 2, "dilation": 2},
-    {"padding": "same"},
-    {"groups": 2, "padding": 1},
-    {"groups": 4, "stride": (2, 1)},
-    {"padding": 1, "padding_mode": "reflect"},
-]
-
-
-@pytest.mark.parametrize("how", CONVOLUTIONS, ids=str)
-def test_input_vectors_are_what_the_convolution_multiplies(how):
-    torch.manual_seed(0)
-    with torch.random.fork_rng():
-        layer = nn.Conv2d(4, 8, 3, bias=False, **how).double()
-    images = torch.randn(3, 4, 9, 7, generator=generator(), dtype=torch.float64)
-    vectors = input_vectors(layer, images)
-    weights = layer.weight.flatten(1).chunk(layer.groups)
-    by_hand = torch.cat([v @ w.T for v, w in zip(vectors, weights, strict=True)], dim=1)
-    outputs = layer(images).permute(0, 2, 3, 1).reshape(-1, 8)
-    assert torch.allclose(by_hand, outputs)
-
-
-def test_unit_stride_takes_patches_everywhere():
-    layer = nn.Conv2d(1, 1, 3, stride=2, padding=1)
-    images = torch.zeros(2, 1, 8, 8)
-    assert input_vectors(layer, images).shape == (1, 2 * 16, 9)
-    assert input_vectors(layer, images, unit_stride=True).shape == (1, 2 * 64, 9)
-
-
-def test_subtraction_gives_the_covariance_of_the_retain_set():
-    toy, task, _ = toy_task("pgu")
-    direct = input_covariances(
-        toy.model,
-        [
-            images
-            for images, _ in Toy("softmax")
-            .task(REGISTRY.resolve("methods", "retrain"))
-            .retain.batches(50)
-        ],
-    )
-    forget = input_covariances(toy.model, task.forget.image_batches(50))
-    for name, full in task.statistics.items():
-        scale = full.abs().max()
-        assert torch.allclose(full - forget[name], direct[name], atol=1e-6 * scale.item())
-
-
-@given(st.integers(1, 4), st.integers(2, 6), st.floats(0.1, 0.99), st.integers(0, 1000))
-def test_projection_is_idempotent_orthogonal_and_leaves_the_rest(groups, width, gamma, seed):
-    data = torch.randn(groups, 3 * width, width, generator=generator(seed), dtype=torch.float64)
-    bases = core_bases(data.mT @ data, gamma)
-    for m in bases:
-        assert torch.allclose(m.T @ m, torch.eye(m.shape[1], dtype=m.dtype), atol=1e-9)
-    gradient = torch.randn(2 * groups, width, generator=generator(seed + 1), dtype=torch.float64)
-    projected = project_out(gradient, bases)
-    assert torch.allclose(project_out(projected, bases), projected, atol=1e-9)
-    for part, m in zip(projected.chunk(groups), bases, strict=True):
-        assert torch.allclose(part @ m, torch.zeros(2, m.shape[1], dtype=m.dtype), atol=1e-9)
-
-
-def test_negative_eigenvalues_count_as_zero():
-    covariance = torch.diag(torch.tensor([4.0, 1.0, -9.0], dtype=torch.float64))[None]
-    (basis,) = core_bases(covariance, 1.0)
-    assert basis.shape == (3, 2) or torch.allclose(
-        basis[:, :2].abs().sum(0), torch.ones(2).double()
-    )
-    (first,) = core_bases(covariance, 0.6)
-    assert torch.allclose(first.abs(), torch.tensor([[1.0], [0], [0]], dtype=torch.float64))
-
-
-def test_a_step_leaves_the_outputs_on_retained_inputs_as_they_are():
-    """A linear layer whose retained inputs span few directions: exactly nothing changes there."""
-    layer = nn.Linear(6, 3, bias=False)
-    retained = torch.randn(40, 2, generator=generator()) @ torch.randn(2, 6, generator=generator(1))
-    covariance = input_covariances(nn.Sequential(layer), [retained])["0"]
-    bases = [m.float() for m in core_bases(covariance, 0.9999)]
-    assert bases[0].shape == (6, 2)
-    gradient = torch.randn(3, 6, generator=generator(2))
-    step = project_out(gradient, bases)
-    assert step.norm() > 0.1 * gradient.norm()
-    assert (retained @ step.T).abs().max() < 1e-4
-
-
-# PGU: the whole method ----------------------------------------------------------------------------
-
-
-def test_pgu_updates_weights_of_convolutions_and_linear_layers_only():
-    toy, task, method = toy_task("pgu[epochs=3,gamma=0.5]")
-    states = list(method._epochs(toy.model, task, method._core_spaces(toy.model, task), False))
-    before, after = states[0][0], states[-1][0]
-    layers = {f"{name}.weight" for name in weight_layers(toy.model)}
-    changed = {name for name in before if not torch.equal(before[name], after[name])}
-    assert changed == layers
-
-
-def test_a_layer_with_gamma_one_is_frozen():
-    toy, task, method = toy_task("pgu[epochs=3,gamma={'0' = 1.0, default = 0.5}]")
-    assert "0" not in method._core_spaces(toy.model, task)
-    states = list(method._epochs(toy.model, task, method._core_spaces(toy.model, task), False))
-    assert torch.equal(states[0][0]["0.weight"], states[-1][0]["0.weight"])
-    assert not torch.equal(states[0][0]["3.weight"], states[-1][0]["3.weight"])
-
-
-def test_frozen_parameters_stay_frozen():
-    toy, task, method = toy_task("pgu[epochs=3,gamma=0.5]")
-    toy.model[0].weight.requires_grad_(False)
-    states = list(method._epochs(toy.model, task, method._core_spaces(toy.model, task), False))
-    assert torch.equal(states[0][0]["0.weight"], states[-1][0]["0.weight"])
-    ssd = SSD(alpha=1.0)
-    task.statistics = ssd.prepare(toy.model, toy.training)
-    assert torch.equal(ssd.unlearn(toy.model, task)[0].weight, toy.model[0].weight)
-
-
-def test_pgu_forgets_and_keeps():
-    toy, task, method = toy_task("pgu[gamma=0.8]", "poisoned")
-    result = method.unlearn(toy.model, task)
-    assert accuracy(toy.model, task.forget) > 0.9
-    assert accuracy(result, task.forget) < 0.5
-    assert accuracy(result, toy.validation) >= accuracy(toy.model, toy.validation) - 0.05
-
-
-@pytest.mark.parametrize(
-    ("gaps", "chosen", "note"),
-    [
-        ([-0.5, -0.4, 0.1], 2, None),
-        ([-0.5, -0.1, 0.4], 1, None),
-        ([-0.5, -0.4, -0.3], 2, "never fired"),
-        ([0.2, 0.3], 0, "no step taken"),
-    ],
-)
-def test_pgu_stops_where_df_is_predicted_no_better_than_validation(gaps, chosen, note):
-    _toy, task, method = toy_task("pgu")
-    states = [({"w": torch.tensor(i)}, 0.5, 0.5 + gap) for i, gap in enumerate(gaps)]
-    assert int(method._stop_at_gap(iter(states), task)["w"]) == chosen
-    assert [note in text for text in task.notes] == ([True] if note else [])
-
-
-def test_depoisoning_returns_the_state_before_validation_accuracy_fell():
-    _toy, task, method = toy_task("pgu[tolerance=0.05]")
-    states = [({"w": torch.tensor(i)}, 0.9, v) for i, v in enumerate([0.8, 0.9, 0.76, 0.74, 0.9])]
-    assert int(method._stop_at_fall(iter(states), task)["w"]) == 2
-    assert "validation accuracy had fallen" in task.notes[0]
-
-
-def test_trust_region_step_equals_the_gradient_of_its_definition():
-    weight = nn.Parameter(torch.randn(3, 5, generator=generator()))
-    core = torch.linalg.qr(torch.randn(5, 3, generator=generator(1)))[0]
-    region = TrustRegion(weight, core, rank=2)
-    region.scale += 0.1 * torch.randn(2, 2, generator=generator(2))
-    plain = region.plain.clone().requires_grad_()
-    scale = region.scale.clone().requires_grad_()
-    basis = core[:, -2:]
-
-    def effective(w, q):
-        return w + w @ basis @ (q - torch.eye(2)) @ basis.T
-
-    loss = (effective(plain, scale) ** 3).sum()
-    by_plain, by_scale = torch.autograd.grad(loss, [plain, scale])
-    with torch.no_grad():
-        weight.copy_(effective(plain, scale))
-    gradient = 3 * weight.detach() ** 2
-    region.step(gradient, lr=0.1)
-    assert torch.allclose(region.scale, scale - 0.01 * by_scale, atol=1e-6)
-    projected = project_out(by_plain, [core])
-    assert torch.allclose(region.plain, plain - 0.1 * projected, atol=1e-6)
-    assert torch.allclose(weight, effective(region.plain, region.scale), atol=1e-6)
-
-
-def test_trust_region_with_an_identity_scale_changes_nothing():
-    weight = nn.Parameter(torch.randn(3, 5, generator=generator()))
-    before = weight.detach().clone()
-    core = torch.linalg.qr(torch.randn(5, 3, generator=generator(1)))[0]
-    TrustRegion(weight, core, rank=400).step(torch.zeros(3, 5), lr=0.1)
-    assert torch.allclose(weight, before, atol=1e-6)
-
-
-@pytest.mark.parametrize("text", ["finetune", "neggrad", "ssd", "pgu"])
+@pytest.mark.parametrize("text", [entry.name for entry in REGISTRY.entries("methods")])
 def test_unlearned_models_are_handed_back_in_eval_mode(text):
     toy, task, method = toy_task(text)
     result = method.unlearn(toy.model, task)
     assert not any(module.training for module in result.modules())
     assert predict(result, toy.validation).isfinite().all()
+
+
+def test_the_original_comes_back_as_it_was():
+    toy, task, method = toy_task("original")
+    result = method.unlearn(toy.model, task)
+    for name, tensor in result.state_dict().items():
+        assert torch.equal(tensor, toy.model.state_dict()[name])
+
+
+# Pairs of retain and forget batches ---------------------------------------------------------------
+
+
+def sizes(**how):
+    _toy, task, _ = toy_task("neggrad+")  # 77 to keep, 13 to forget
+    found = pairs(task.retain, task.forget, 10, generator(), **how)
+    return [(len(retained), len(forgotten)) for retained, _, forgotten, _ in found]
+
+
+def test_forget_batches_start_anew_when_they_end():
+    assert sizes() == [(10, 10), (10, 3)] * 3 + [(10, 10), (7, 3)]
+
+
+def test_pairs_of_unequal_size_are_left_out_where_published_code_does_so():
+    assert sizes(unequal="skip") == [(10, 10)] * 4
+    assert sizes(unequal="skip", forget_size=13) == []
+
+
+def test_nothing_to_forget_makes_no_pairs():
+    _toy, task, _ = toy_task("neggrad+", forgotten=0)
+    assert list(pairs(task.retain, task.forget, 10, generator())) == []
+
+
+@pytest.mark.parametrize("reshuffle", [True, False])
+def test_forget_batches_are_repeated_or_drawn_again(reshuffle):
+    _toy, task, _ = toy_task("neggrad+")
+    found = pairs(task.retain, task.forget, 10, generator(), reshuffle=reshuffle)
+    forgotten = [images for _, _, images, _ in found]
+    assert torch.equal(forgotten[0], forgotten[2]) == (not reshuffle)
+
+
+def test_the_pull_to_the_original_is_half_the_squared_distance():
+    origin, model = nn.Linear(2, 1), nn.Linear(2, 1)
+    origin.weight.data, model.weight.data = torch.tensor([[1.0, 1]]), torch.tensor([[4.0, 1]])
+    origin.bias.data, model.bias.data = torch.zeros(1), torch.ones(1)
+    assert anchor(model, origin, 0.1).item() == pytest.approx(0.05 * (9 + 1))
+    model.bias.requires_grad_(False)
+    assert anchor(model, origin, 0.1).item() == pytest.approx(0.05 * 9)
+
+
+def test_neggrad_plus_joins_the_losses_as_report_and_paper_do():
+    retain, forget = torch.tensor(2.0), torch.tensor(3.0)
+    assert NegGradPlus(lam=0.1).joint(retain, forget).item() == pytest.approx(1.7)
+    scrub = NegGradPlus(loss="scrub", alpha=0.95)
+    assert scrub.joint(retain, forget, 0.5).item() == pytest.approx(0.95 * 2.5 - 0.05 * 3)
+
+
+# Bad teachers -------------------------------------------------------------------------------------
+
+
+def test_divergence_by_hand_in_both_reductions():
+    """KL of (3/4, 1/4) from (1/2, 1/2): 3/4 log 3/2 + 1/4 log 1/2; softened by 2 it is smaller."""
+    teacher, student = torch.tensor([[3.0, 1.0]]).log().repeat(2, 1), torch.zeros(2, 2)
+    expected = 0.75 * torch.tensor(1.5).log() + 0.25 * torch.tensor(0.5).log()
+    assert torch.isclose(divergence(student, teacher, 1.0, "batchmean"), expected)
+    assert torch.isclose(divergence(student, teacher, 1.0, "mean"), expected / 2)
+    root = torch.tensor(3.0).sqrt()
+    p = root / (1 + root)
+    softened = p * (2 * p).log() + (1 - p) * (2 * (1 - p)).log()
+    assert torch.isclose(divergence(student, teacher, 2.0, "batchmean"), softened)
+
+
+@pytest.mark.parametrize(
+    ("text", "kept"),
+    [
+        ("bad-teacher", 23),  # 30 % of 77
+        ("bad-teacher[retain_fraction=1]", 77),
+        ("bad-teacher[retain_scale=3]", 39),  # three times 13
+    ],
+)
+def test_bad_teacher_keeps_a_part_of_the_retain_set(text, kept):
+    _toy, task, method = toy_task(text)
+    part = method._kept(task)
+    assert len(part) == kept
+    assert set(part._index.tolist()) <= set(task.retain._index.tolist())
+
+
+def test_one_step_of_bad_teacher_imitates_the_right_teacher_on_each_example():
+    toy, task, method = toy_task(
+        "bad-teacher[optimizer=sgd,lr=0.1,batch_size=1000,mode=eval,retain_fraction=1,"
+        "reduction=batchmean]"
+    )
+    result = method.unlearn(toy.model, task)
+    bad = task.recipe.fresh_model(toy_task("bad-teacher")[1].rng).eval()
+    student = copy.deepcopy(toy.model)
+    images = torch.cat([task.forget.images, task.retain.images])
+    with torch.no_grad():
+        targets = torch.cat([bad(task.forget.images), toy.model(task.retain.images)])
+    p, q = targets.softmax(1), student(images).softmax(1)
+    (p * (p / q).log()).sum(1).mean().backward()
+    for after, before in zip(result.parameters(), student.parameters(), strict=True):
+        assert torch.allclose(after, before - 0.1 * before.grad, atol=1e-5)
+
+
+def test_nearest_is_by_angle():
+    queries = torch.tensor([[1.0, 0.0], [0.0, 2.0]])
+    candidates = torch.tensor([[0.0, 1.0], [9.0, 1.0], [1.0, 1.0], [-1.0, 0.0]])
+    assert nearest(queries, candidates, 2).tolist() == [[1, 2], [0, 2]]
+    assert nearest(queries, candidates, 9).shape == (2, 4)
+    assert nearest(queries[:0], candidates, 2).shape == (0, 2)
+
+
+def test_weighted_divergence_is_a_weighted_mean_over_examples():
+    teacher = torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log()
+    each = divergence(torch.zeros(1, 2), teacher[:1], 1.0, "batchmean")
+    found = weighted_divergence(torch.zeros(2, 2), teacher, torch.tensor([1.5, 0.5]), 1.0)
+    assert torch.isclose(found, 0.75 * each)
+
+
+def test_forget_and_retain_batches_alternate_and_each_kept_image_comes_once():
+    _toy, task, method = toy_task("bad-teacher-sim[batch_size=5]")
+    kept = task.retain.take(torch.arange(21))
+    turns = list(method._alternate(task, kept))
+    assert [forgotten for forgotten, _ in turns] == [True, False] * 3
+    assert sorted(torch.cat([chunk for f, chunk in turns if not f]).tolist()) == list(range(21))
+    assert sorted(torch.cat([chunk for f, chunk in turns if f]).tolist()) == list(range(13))
+
+
+# GISA ---------------------------------------------------------------------------------------------
+
+
+def test_gisa_raises_the_rate_of_what_matters_to_the_forget_set():
+    """Log ratios 2, 0 and below 0, which counts as 0: 1 + 2 / 3."""
+    forget = torch.tensor([torch.e**2, 1.0, 0.1])
+    assert GISA().factor(forget, torch.ones(3)) == pytest.approx(1 + 2 / 3)
+    assert GISA().factor(torch.zeros(3), torch.ones(3)) == 1
+    assert GISA(eps=1.0).factor(torch.ones(1), torch.zeros(1)) == 1
+
+
+def test_gisa_loss_by_hand():
+    assert GISA(loss_eps=0.0).joint(torch.tensor(2.0), torch.tensor(4.0)).item() == 1
+    assert GISA(loss_eps=1.0).joint(torch.tensor(2.0), torch.tensor(3.0)).item() == 1
+
+
+def test_one_step_of_gisa_has_a_rate_for_each_tensor():
+    toy, task, method = toy_task(
+        "gisa[optimizer=sgd,lr=0.01,epochs=1,batch_size=1000,weight_decay=0,clip=0,mode=eval]"
+    )
+    result = method.unlearn(toy.model, task)
+    forget = importance(toy.model, task.forget, 1000)
+    retain = importance(toy.model, task.retain, 1000)
+    student = copy.deepcopy(toy.model)
+    on = {
+        part: functional.cross_entropy(student(examples.images), examples.labels)
+        for part, examples in (("retain", task.retain), ("forget", task.forget))
+    }
+    (on["retain"] ** 2 / (on["forget"] + 1e-8)).backward()
+    for name, before in student.named_parameters():
+        ratio = (forget[name] / (retain[name] + 1e-8)).log().clamp(min=0).mean()
+        expected = before - 0.01 * (1 + ratio) * before.grad
+        assert torch.allclose(result.get_parameter(name), expected, rtol=1e-4, atol=1e-6)
+
+
+# Contrastive forgetting ---------------------------------------------------------------------------
+
+
+def test_contrast_of_two_by_three_examples():
+    """Products 1, 0, 0 in each row: log(e + 2) - 1/3; at temperature 2 log(sqrt(e) + 2) - 1/6."""
+    forget, retain = torch.eye(2), torch.tensor([[1.0, 0], [0, 1], [0, 0]])
+    assert contrast(forget, retain, 1.0).item() == pytest.approx(1.218112, abs=1e-6)
+    assert contrast(forget, retain, 2.0).item() == pytest.approx(1.127710, abs=1e-6)
+
+
+def test_divergence_from_uniform_by_hand():
+    """KL of (1/2, 1/2) from (3/4, 1/4): 1/2 log 2/3 + 1/2 log 2."""
+    logits = torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log()
+    assert uniform_divergence(logits).item() == pytest.approx(0.5 * 0.143841, abs=1e-6)

@@ -140,3 +140,32 @@ def test_seeds_change_the_split_and_nothing_else_does(tmp_path):
 def test_impossible_sizes_are_user_errors(tmp_path, changes):
     with pytest.raises(UserError):
         _ = Experiment(tiny(tmp_path, **changes)).split
+
+
+def test_validation_and_test_sets_are_the_same_for_every_scenario_and_draw(tmp_path):
+    scenarios = ["poison", "poison[draw=1]", "poison[rate=0.5,flip=any]", "random"]
+    splits = [Experiment(tiny(tmp_path, scenario=scenario)).split for scenario in scenarios]
+    for part in ("train", "validation", "test"):
+        assert all(np.array_equal(getattr(splits[0], part), getattr(s, part)) for s in splits)
+    assert len({tuple(split.forget) for split in splits}) == len(splits)
+    assert len({split.key for split in splits}) == len(splits)
+
+
+@pytest.mark.parametrize("scenario", [poison, random_removal])
+def test_draws_differ_and_repeat(scenario):
+    draws = [tuple(request(scenario, draw=draw).forget) for draw in (0, 1, 2, 1)]
+    assert len(set(draws)) == 3
+    assert draws[1] == draws[3]
+
+
+@given(st.integers(1, 199))
+def test_random_removal_of_a_count_is_exact_and_even(count):
+    found = request(random_removal, count=count)
+    assert found.forget.sum() == count
+    taken = np.bincount(LABELS[found.forget], minlength=4)
+    assert taken.max() - taken.min() <= 1
+
+
+def test_more_than_there_are_is_a_user_error():
+    with pytest.raises(UserError, match="choose a smaller count"):
+        request(random_removal, count=201)

@@ -15,7 +15,15 @@ from bench.cost import measured
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.models.small_cnn import small_cnn
-from bench.recipe import Recipe, TwoClassLogits, accuracy, predict
+from bench.models.smallvgg import smallvgg
+from bench.recipe import (
+    Recipe,
+    TwoClassLogits,
+    accuracy,
+    predict,
+    trainable,
+    training_mode,
+)
 from bench.stages.unlearn import fingerprint
 from tests.conftest import tiny
 
@@ -149,3 +157,25 @@ def test_peak_memory_sees_what_the_work_needed():
         torch.ones(2**25).sum()
     if cost.peak_memory_mb is not None:  # only Linux tells
         assert 100 < cost.peak_memory_mb < 400
+
+
+def test_a_frozen_backbone_keeps_its_weights_and_its_batch_norm_statistics():
+    model = small_cnn(3, 1, (8, 8), width=4, hidden=8)
+    for weight in model[:2].parameters():
+        weight.requires_grad_(False)
+    assert not training_mode(model)[1].training
+    assert model[4].training
+    assert len(trainable(model)) == len(list(model.parameters())) - 3
+
+
+def test_a_model_that_is_all_frozen_is_a_user_error():
+    model = small_cnn(3, 1, (8, 8), width=4, hidden=8).requires_grad_(False)
+    with pytest.raises(UserError, match="all are frozen"):
+        trainable(model)
+
+
+def test_smallvgg_is_the_network_of_the_paper():
+    model = smallvgg(10, 3, (32, 32))
+    assert sum(weight.numel() for weight in model.parameters()) == 5_681_674
+    with pytest.raises(UserError, match="8 x 8"):
+        smallvgg(10, 3, (7, 7))

@@ -4,14 +4,16 @@
 drawn into pairs, and the same fraction of each class gets the label of its partner. With an odd
 number of classes one class, drawn at random, has no partner and stays clean. ``flip=any`` draws the
 fraction from the whole training set and gives each example any other label. With two classes both
-are the plain binary flip (real <-> fake).
+are the plain binary flip (real <-> fake). ``draw`` numbers the draws: settings may be chosen on
+one and reported on another, with the same training, validation and test examples.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import Field
 
 from bench.errors import UserError
 from bench.params import OpenFraction
@@ -26,15 +28,17 @@ def poison(
     *,
     rate: OpenFraction = 0.2,
     flip: Literal["pairs", "any"] = "pairs",
+    draw: Annotated[int, Field(ge=0)] = 0,
 ) -> ForgetRequest:
+    rng = rng.spawn(draw)[-1] if draw else rng
     flipped = training.labels.copy()
     if flip == "pairs":
         order = rng.permutation(len(training.classes))
         for first, second in zip(order[0::2], order[1::2], strict=False):
             for label, other in ((first, second), (second, first)):
-                flipped[_draw(rng, np.flatnonzero(training.labels == label), rate)] = other
+                flipped[_drawn(rng, np.flatnonzero(training.labels == label), rate)] = other
     else:
-        drawn = _draw(rng, np.arange(len(flipped)), rate)
+        drawn = _drawn(rng, np.arange(len(flipped)), rate)
         shift = rng.integers(1, len(training.classes), size=len(drawn))
         flipped[drawn] = (flipped[drawn] + shift) % len(training.classes)
     forget = flipped != training.labels
@@ -46,5 +50,5 @@ def poison(
     return ForgetRequest(forget, flipped, goal="depoison")
 
 
-def _draw(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:
+def _drawn(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:
     return rng.choice(candidates, size=round(rate * len(candidates)), replace=False)

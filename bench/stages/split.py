@@ -1,8 +1,10 @@
 """Split: who is trained on, validated on, tested on; who is forgotten; which labels were seen.
 
 Test examples are those the data set fixes, else a stratified draw. The validation set is a
-stratified draw from the rest, so that no test example ever chooses anything. The scenario sees the
-training set alone. All index arrays are sorted.
+stratified draw from the rest, so that no test example ever chooses anything. Neither depends on the
+scenario: poison rates and draws are compared on the same test examples, and settings that were
+chosen on one draw meet the others' test set for the first time. The scenario sees the training set
+alone. All index arrays are sorted.
 """
 
 from __future__ import annotations
@@ -20,7 +22,7 @@ from bench.registry import Plugin
 from bench.scenario import TrainingSet
 from bench.store import Store, content_key
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -70,8 +72,8 @@ def save_split(split: Split, store: Store) -> None:
 
 
 def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
-    def rng_for(purpose: str) -> np.random.Generator:
-        return seeds.numpy_rng(config.seed, data.fingerprint, scenario.label, "split", purpose)
+    def rng_for(*purpose: str) -> np.random.Generator:
+        return seeds.numpy_rng(config.seed, data.fingerprint, "split", *purpose)
 
     everything = np.arange(len(data.labels))
     if data.test is None:
@@ -86,9 +88,11 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     train, validation = _stratified(
         data, pool, config.validation, rng_for("validation"), "validation"
     )
-    request = scenario(TrainingSet(data.labels[train], data.classes), rng_for("scenario"))
+    request = scenario(
+        TrainingSet(data.labels[train], data.classes), rng_for("scenario", scenario.label)
+    )
     forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
-    sample = rng_for("retain sample").permutation(retain)[: config.retain_sample]
+    sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
     return Split(
         key=key,
         train=train,

@@ -46,7 +46,7 @@ def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
     plugin = experiment.methods[cell.row]
     name = experiment.seed_name("unlearn", cell.row, cell.member)
     model = experiment.load_model(ORIGINAL, cell.member)
-    task = make_task(experiment, cell, plugin.target.needs, seeds.torch_rng(*name))
+    task = make_task(experiment, cell, plugin().requirements(), seeds.torch_rng(*name))
 
     def work() -> tuple[nn.Module, Cost]:
         before = fingerprint(model)
@@ -94,7 +94,7 @@ def make_task(
 ) -> Task:
     """The task of one cell: guarded views, and the statistics of the method's own original."""
     statistics = {}
-    if experiment.methods[cell.row].target.prepares():
+    if experiment.methods[cell.row]().prepares():
         key = experiment.key(Cell("prepare", cell.row, cell.member))
         stored = experiment.store.tensors("prepare", key)
         statistics = {name: tensor.to(experiment.device) for name, tensor in stored.items()}

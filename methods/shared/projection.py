@@ -72,29 +72,39 @@ def input_covariances(
     return total
 
 
-def core_size(sigma: torch.Tensor, gamma: float, rule: Literal["paper", "code"]) -> int:
+Rule = Literal["paper", "removal", "class", "depoison"]
+
+
+def core_size(sigma: torch.Tensor, gamma: float, rule: Rule = "paper") -> int:
     """How many of the singular values ``sigma`` (descending) span the core space.
 
-    ``paper``: the smallest k whose share of sum(sigma) reaches gamma. ``code``: the number of k
-    whose share does not exceed gamma, mostly one fewer.
+    By the share of sum(sigma) that the first k have. ``paper``: the smallest k whose share reaches
+    gamma. PGU's three scripts: ``removal``: the number of k whose share does not exceed gamma,
+    mostly one fewer; ``class``: one more than that; ``depoison``: the number whose share is below.
     """
     share = sigma.cumsum(0) / sigma.sum().clamp(min=torch.finfo(sigma.dtype).tiny)
-    if rule == "code":
-        return int((share <= gamma).sum())
-    return min(int((share < gamma).sum()) + 1, len(sigma))
+    within = share <= gamma if rule in ("removal", "class") else share < gamma
+    return min(int(within.sum()) + (rule in ("paper", "class")), len(sigma))
 
 
 def core_bases(
-    covariance: torch.Tensor, gamma: float, rule: Literal["paper", "code"] = "paper"
+    covariance: torch.Tensor,
+    gamma: float,
+    rule: Rule = "paper",
+    negative: Literal["zero", "size"] = "zero",
 ) -> list[torch.Tensor]:
     """Orthonormal bases M [d, k] of the core space, one per group, most important first.
 
-    Negative eigenvalues, which subtraction leaves where the difference is near zero, count as zero.
+    ``negative``: what eigenvalues below zero, which subtraction leaves where the difference is near
+    zero, count as: zero, or their size (as the singular values of the difference would have it).
     """
     values, vectors = torch.linalg.eigh(covariance)
-    sigma = values.clamp(min=0).sqrt().flip(-1)
-    descending = vectors.flip(-1)
-    return [u[:, : core_size(s, gamma, rule)] for u, s in zip(descending, sigma, strict=True)]
+    sizes = values.abs() if negative == "size" else values.clamp(min=0)
+    sigma, order = sizes.sqrt().sort(dim=-1, descending=True)
+    return [
+        u[:, which[: core_size(s, gamma, rule)]]
+        for u, s, which in zip(vectors, sigma, order, strict=True)
+    ]
 
 
 def project_out(gradient: torch.Tensor, bases: list[torch.Tensor]) -> torch.Tensor:

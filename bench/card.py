@@ -1,0 +1,78 @@
+"""Cards: what one plugin is, in full, from its own file: docstring, parameters, what it needs."""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any
+
+from bench.registry import PACKAGES, SINGULAR, Entry, Registry, parameters
+from bench.spelling import spell_value, unknown
+
+LIMITS = {
+    "minimum": "at least {}",
+    "exclusiveMinimum": "above {}",
+    "maximum": "at most {}",
+    "exclusiveMaximum": "below {}",
+}
+KINDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "null": "none"}
+
+
+def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
+    """The card of every plugin called ``name``, of whatever kind."""
+    registry = Registry(files)
+    entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
+    found = [entry for entry in entries if entry.name == name]
+    if not found:
+        raise unknown("plugin", name, [entry.name for entry in entries])
+    return [card(entry) for entry in found]
+
+
+def card(entry: Entry) -> str:
+    """Name and kind, docstring, parameters with defaults and what is allowed, needs, file."""
+    target = entry.load()
+    about = inspect.getdoc(inspect.getmodule(target)) or inspect.getdoc(target) or ""
+    lines = [f"{entry.name} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
+    if entry.kind == "methods":
+        method = target()
+        needs = [*method.requirements(), *(["training-time statistics"] * method.prepares())]
+        lines.append(f"needs: {', '.join(needs) or 'nothing'}")
+    lines.append(f"file: {inspect.getfile(target)}")
+    return "\n".join(lines)
+
+
+def _parameters(target: Any) -> list[str]:
+    declared = parameters(target)
+    if not declared:
+        return ["parameters: none"]
+    rows = [
+        (name, "none" if default is None else spell_value(default), allowed(annotation))
+        for name, (annotation, default) in declared.items()
+    ]
+    wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
+    head = [f"parameters: {'name':<{wide[0]}}  {'default':<{max(wide[1], 7)}}  allowed"]
+    indent = " " * len("parameters: ")
+    return head + [
+        f"{indent}{name:<{wide[0]}}  {default:<{max(wide[1], 7)}}  {text}"
+        for name, default, text in rows
+    ]
+
+
+def allowed(annotation: Any) -> str:
+    """What values an annotated parameter takes, in words."""
+    from pydantic import TypeAdapter
+
+    return _words(TypeAdapter(annotation).json_schema())
+
+
+def _words(schema: dict[str, Any]) -> str:
+    if "anyOf" in schema:
+        return ", or ".join(_words(part) for part in schema["anyOf"])
+    if "enum" in schema:
+        return " | ".join(map(str, schema["enum"]))
+    if "const" in schema:
+        return str(schema["const"])
+    if schema.get("type") == "object":
+        return f"by name: {_words(schema.get('additionalProperties', {}))}"
+    limits = [text.format(f"{schema[key]:g}") for key, text in LIMITS.items() if key in schema]
+    kind = KINDS.get(schema.get("type", ""), schema.get("type", "anything"))
+    return ", ".join([kind, *limits])

@@ -1,0 +1,36 @@
+"""Features: what the last linear layer of a network sees."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import nn
+
+from bench.errors import UserError
+from bench.recipe import evaluating
+
+
+def last_linear(model: nn.Module) -> nn.Linear:
+    """The linear layer that is defined last: the classifier's head."""
+    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
+    if not found:
+        raise UserError("the model has no linear layer to read features from")
+    return found[-1]
+
+
+@torch.no_grad()
+def penultimate(model: nn.Module, image_batches: Iterable[torch.Tensor]) -> torch.Tensor:
+    """The inputs of the last linear layer, float32 [n, d], in eval mode."""
+    layer = last_linear(model)
+    found = [torch.empty(0, layer.in_features, device=layer.weight.device)]
+    handle = layer.register_forward_pre_hook(
+        lambda _layer, inputs: found.append(inputs[0].reshape(-1, layer.in_features))
+    )
+    try:
+        with evaluating(model):
+            for images in image_batches:
+                model(images)
+    finally:
+        handle.remove()
+    return torch.cat(found)
