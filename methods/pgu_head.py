@@ -114,7 +114,7 @@ class PGUHead(Method):
         self, states: Iterator[State], head: nn.Linear, kept: torch.Tensor, task: Task
     ) -> State:
         labels, best, start, chosen = task.retain.labels, -1.0, None, {}
-        for epoch, state in enumerate(states):
+        for state in states:
             with torch.no_grad():
                 hits = class_logits(head, kept).argmax(1) == labels
             accuracy = hits.float().mean().item() if len(hits) else 0.0
@@ -122,7 +122,7 @@ class PGUHead(Method):
             if accuracy >= best or self.keep == "last":
                 best, chosen = accuracy, state
             if accuracy < start - self.tolerance and self.keep == "best":
-                task.note(f"stopped at epoch {epoch}: accuracy on Dr had fallen")
+                task.note("stopped early: accuracy on Dr had fallen")
                 break
         return chosen
 

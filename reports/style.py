@@ -11,7 +11,19 @@ FIXED = {
     "retrain": ("#404040", "-"),
     "constant": ("#b0b0b0", ":"),
 }
-BUILT_IN = dict(zip(("pgu", "ssd", "finetune", "neggrad"), PALETTE, strict=False))
+BLUE, RED, GREEN, PINK, ORANGE, SKY = PALETTE
+BUILT_IN = {  # relatives share a colour
+    "pgu": (BLUE, "-"),
+    "pgu-head": (BLUE, "--"),
+    "ssd": (RED, "-"),
+    "finetune": (GREEN, "-"),
+    "gisa": (GREEN, "--"),
+    "neggrad": (PINK, "-"),
+    "neggrad+": (PINK, "--"),
+    "bad-teacher": (ORANGE, "-"),
+    "bad-teacher-sim": (ORANGE, "--"),
+    "contrastive": (SKY, "-"),
+}
 SETTINGS = {
     "figure.dpi": 150,
     "savefig.bbox": "tight",
@@ -29,20 +41,17 @@ SETTINGS = {
 def looks(rows: list[str]) -> dict[str, dict[str, str]]:
     """Colour and line style of each row of a run; no two alike.
 
-    Sanity rows and built-in methods look the same in every run. Others, and further settings of the
-    same method, take what is free, in the order of the table.
+    Sanity rows look the same in every run, and so does the first setting of a built-in method, its
+    defaults before others. Everything else takes what is free, in the order of the table.
     """
-    found = {
-        row: dict(zip(("color", "linestyle"), FIXED[row], strict=True))
-        for row in rows
-        if row in FIXED
-    }
-    free = [{"color": color, "linestyle": line} for line in LINES for color in PALETTE]
-    for name, color in BUILT_IN.items():
-        if name in rows:
-            found[name] = {"color": color, "linestyle": "-"}
-            free.remove(found[name])
+    found = {row: FIXED[row] for row in rows if row in FIXED}
+    for row in sorted(rows, key=lambda row: "[" in row):
+        look = BUILT_IN.get(row.partition("[")[0])
+        if look and look not in found.values():
+            found[row] = look
+    free = [(color, line) for line in LINES for color in PALETTE]
+    free = [look for look in free if look not in found.values()]
     for row in rows:
         if row not in found:
-            found[row] = free.pop(0) if free else {"color": "#888888", "linestyle": ":"}
-    return found
+            found[row] = free.pop(0) if free else ("#888888", ":")
+    return {row: {"color": color, "linestyle": line} for row, (color, line) in found.items()}

@@ -38,10 +38,10 @@ def at_fall(states: Iterable[tuple[State, float]], tolerance: float, note: Note)
     """
     kept: State = {}
     start = None
-    for epoch, (state, validation) in enumerate(states):
+    for state, validation in states:
         start = validation if start is None else start
         if validation < start - tolerance:
-            note(f"stopped at epoch {epoch}: validation accuracy had fallen")
+            note("stopped early: validation accuracy had fallen")
             return kept
         kept = state
     note("early stopping never fired: the last state is returned")
