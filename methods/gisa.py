@@ -29,10 +29,10 @@ from torch.nn import functional
 
 from bench.method import Task
 from bench.params import Count, NonNegative, Positive
-from methods.shared.descent import Descent, pairs
+from methods.shared.descent import Descent, endless, pairs
 from methods.shared.importance import importance
 
-VERSION = 1
+VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,11 @@ class GISA(Descent):
                 for name in forget
             ]
 
+        order = self.order(task)
+        forgotten = endless(task.forget, self.batch_size, order)
+
         def epoch() -> Iterator[tuple[torch.Tensor, ...]]:
-            order = self.order(task)
-            return pairs(task.retain, task.forget, self.batch_size, order, unequal=self.unequal)
+            return pairs(task.retain.batches(self.batch_size, order), forgotten, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
             retained, retain_labels, forgotten, forget_labels = pair

@@ -5,7 +5,8 @@ University 2023, section 4.2 ("advanced NegGrad", after D. Choi, D. Na, Towards 
 Benchmarks, 2023); M. Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023.
 Equations: report:  L = CE(Dr) - lam * CE(Df)                                                  (2)
   SCRUB paper:      L = alpha * [CE(Dr) + anchor / 2 * |w - w0|^2] - (1 - alpha) * CE(Df)
-Each retain batch meets the next forget batch; forget batches start anew when they end.
+Each retain batch meets the next forget batch; forget batches start anew when they end, and go on
+from epoch to epoch.
 Deviations: the report's code leaves out every pair of batches of unequal size, so a forget set
 smaller than a batch would never be used; ours uses them (unequal=skip is the code). Weight decay
 5e-3 is the report's; its code cell has 0.1. SCRUB's code repeats the forget batches of the first
@@ -27,9 +28,9 @@ from torch.nn import functional
 
 from bench.method import Task
 from bench.params import Count, Fraction, NonNegative, Positive
-from methods.shared.descent import Descent, anchor, pairs
+from methods.shared.descent import Descent, anchor, endless, pairs
 
-VERSION = 1
+VERSION = 2
 NAME = "neggrad+"
 
 
@@ -49,11 +50,13 @@ class NegGradPlus(Descent):
     needs = ("forget", "forget-labels", "retain", "retain-labels")
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
+        order, size = self.order(task), self.forget_batch_size or self.batch_size
+        going_on = endless(task.forget, size, order)
+
         def epoch() -> Iterator[tuple[torch.Tensor, ...]]:
-            return pairs(
-                task.retain, task.forget, self.batch_size, self.order(task),
-                forget_size=self.forget_batch_size, reshuffle=self.reshuffle, unequal=self.unequal,
-            )  # fmt: skip
+            again = endless(task.forget, size, order, reshuffle=False)
+            retain = task.retain.batches(self.batch_size, order)
+            return pairs(retain, going_on if self.reshuffle else again, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
             retained, retain_labels, forgotten, forget_labels = pair

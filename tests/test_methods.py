@@ -17,7 +17,7 @@ from methods.gisa import GISA
 from methods.neggrad import NegGrad
 from methods.neggrad_plus import NegGradPlus
 from methods.retrain import Retrain
-from methods.shared.descent import anchor, pairs
+from methods.shared.descent import anchor, endless, pairs
 from methods.shared.importance import importance
 from tests.toys import REGISTRY, generator, toy_task
 
@@ -64,9 +64,10 @@ def test_the_original_comes_back_as_it_was():
 # Pairs of retain and forget batches ---------------------------------------------------------------
 
 
-def sizes(**how):
+def sizes(unequal="use", size=10):
     _toy, task, _ = toy_task("neggrad+")  # 77 to keep, 13 to forget
-    found = pairs(task.retain, task.forget, 10, generator(), **how)
+    rng = generator()
+    found = pairs(task.retain.batches(10, rng), endless(task.forget, size, rng), unequal)
     return [(len(retained), len(forgotten)) for retained, _, forgotten, _ in found]
 
 
@@ -76,20 +77,36 @@ def test_forget_batches_start_anew_when_they_end():
 
 def test_pairs_of_unequal_size_are_left_out_where_published_code_does_so():
     assert sizes(unequal="skip") == [(10, 10)] * 4
-    assert sizes(unequal="skip", forget_size=13) == []
+    assert sizes(unequal="skip", size=13) == []
 
 
 def test_nothing_to_forget_makes_no_pairs():
     _toy, task, _ = toy_task("neggrad+", forgotten=0)
-    assert list(pairs(task.retain, task.forget, 10, generator())) == []
+    assert list(endless(task.forget, 10, generator())) == []
 
 
 @pytest.mark.parametrize("reshuffle", [True, False])
 def test_forget_batches_are_repeated_or_drawn_again(reshuffle):
     _toy, task, _ = toy_task("neggrad+")
-    found = pairs(task.retain, task.forget, 10, generator(), reshuffle=reshuffle)
-    forgotten = [images for _, _, images, _ in found]
+    found = endless(task.forget, 10, generator(), reshuffle)
+    forgotten = [next(found)[0] for _batch in range(4)]
     assert torch.equal(forgotten[0], forgotten[2]) == (not reshuffle)
+
+
+def test_forget_batches_go_on_from_epoch_to_epoch(monkeypatch):
+    """Seven pairs an epoch and two forget batches: the second epoch starts with the second."""
+    seen = []
+
+    def noted(retain, forget, unequal):
+        for pair in pairs(retain, forget, unequal):
+            seen.append(len(pair[2]))
+            yield pair
+
+    monkeypatch.setattr("methods.neggrad_plus.pairs", noted)
+    text = "neggrad+[epochs=2,batch_size=11,forget_batch_size=10]"  # seven retain batches
+    toy, task, method = toy_task(text)
+    method.unlearn(toy.model, task)
+    assert seen == [10, 3] * 7
 
 
 def test_the_pull_to_the_original_is_half_the_squared_distance():

@@ -87,34 +87,13 @@ class Descent(Method):
         return 1.0
 
 
-def pairs(
-    retain: Examples,
-    forget: Examples,
-    size: int,
-    rng: torch.Generator | None,
-    *,
-    forget_size: int | None = None,
-    reshuffle: bool = True,
-    unequal: Literal["use", "skip"] = "use",
-) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
-    """One epoch of retain batches, each with the next forget batch, which start anew when they end.
-
-    Yields retain images and labels, forget images and labels. ``reshuffle=False`` repeats the
-    forget batches of the first pass; ``unequal="skip"`` leaves out pairs of different sizes, as
-    published code does. Nothing to forget: no pairs.
-    """
-    again = _endless(forget, forget_size or size, rng, reshuffle)
-    for retained in retain.batches(size, rng):
-        forgotten = next(again, None)
-        if forgotten is None:
-            return
-        if unequal == "use" or len(forgotten[0]) == len(retained[0]):
-            yield *retained, *forgotten
-
-
-def _endless(
-    examples: Examples, size: int, rng: torch.Generator | None, reshuffle: bool
+def endless(
+    examples: Examples, size: int, rng: torch.Generator | None, reshuffle: bool = True
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+    """Batches of (images, labels), pass after pass; none of no examples.
+
+    ``reshuffle=False`` repeats the batches of the first pass.
+    """
     order = list(examples.positions(size, rng))
     while order:
         for chunk in order:
@@ -122,6 +101,21 @@ def _endless(
             yield batch.images, batch.labels
         if reshuffle and rng is not None:
             order = list(examples.positions(size, rng))
+
+
+def pairs(
+    retain: Iterable[tuple[torch.Tensor, torch.Tensor]],
+    forget: Iterator[tuple[torch.Tensor, torch.Tensor]],
+    unequal: Literal["use", "skip"] = "use",
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Each retain batch with the next forget batch: retain images, labels, forget images, labels.
+
+    ``unequal="skip"`` leaves out pairs of different sizes, as published code does. Nothing to
+    forget: no pairs.
+    """
+    for retained, forgotten in zip(retain, forget, strict=False):
+        if unequal == "use" or len(forgotten[0]) == len(retained[0]):
+            yield *retained, *forgotten
 
 
 def anchor(model: nn.Module, origin: nn.Module, strength: float) -> torch.Tensor:
