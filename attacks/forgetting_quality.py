@@ -1,21 +1,27 @@
 """Forgetting quality: how well attacks tell N unlearned from N retrained models, per example.
 
-Citation: the NeurIPS 2023 unlearning competition's measure, as algorithm 1 of Y. Suprun's report
-(Rice University, COMP 540) states it: the variant `report`.
+Citation: the measure of the NeurIPS 2023 unlearning competition, in two variants: ``report``,
+algorithm 1 of Y. Suprun's report (Rice University, COMP 540, 2023), and ``competition``, the
+released scorer (google-deepmind/unlearning_evaluation, metric.py).
 Equations: for each example s of Df and each attack with rates FPR, FNR,
   eps_s = max over attacks of max(log(1 - delta - FPR) - log FNR, log(1 - delta - FNR) - log FPR);
   both rates 0: infinity; exactly one 0: the attack is discarded; NaN is discarded (nan-max).
-  H(s) = 2 / 2^n(s), n(s) = 1..13 the bin of width 0.5 that eps_s lies in; F = mean of H over Df.
+  H(s) = 2 / 2^n(s), n(s) = 1, 2, ... the bin of width 0.5 that eps_s lies in; F = mean of H.
   Final score = F * RA_U / RA_R * TA_U / TA_R, with mean accuracies on Dr and test; not clipped.
-Deviations: the report leaves the statistic f and the attacks open; its notebook takes -log max p
-(blind to labels: statistic=largest-loss) and a one-way threshold, which cannot see a partial shift
-downwards (direction=up). Ours are LiRA's logit-scaled confidence in the trained label and both
-directions, beside the notebook's logistic regression on stratified shuffle splits (10 % held out).
-If every attack is discarded, algorithm 1 leaves eps undefined; as in the notebook it is 0 here.
-Identical models defeat algorithm 1: every threshold has a rate of 0 and is discarded, so F is high
-(see the `constant` row); the final score and the errors tell such collapse from forgetting.
-F depends on N: never compare it across N, and read it beside the `retrain` row, its ceiling.
-The interval is a jackknife over pairs of models: drawing models twice would fake separations.
+report: delta 0.01, 13 bins, of which the last takes all that lies beyond.
+  The report leaves the statistic f and the attacks open; its notebook takes -log max p (blind to
+  labels: statistic=largest-loss) and a one-way threshold, which cannot see a partial shift down
+  (direction=up). Ours are LiRA's logit-scaled confidence in the trained label and both directions,
+  beside the notebook's logistic regression on stratified shuffle splits (10 % held out). If every
+  attack is discarded, algorithm 1 leaves eps undefined; as in the notebook it is 0 here. Identical
+  models defeat it: every threshold has a rate of 0 and is discarded, so F is high (see the
+  `constant` row); the final score and the errors tell such collapse from forgetting.
+competition: delta 1e-5, epsilon capped at 50, ceil(ln(N - 1)) / 0.5 bins and 0 beyond; thresholds
+  on a fixed grid and intervals [l, r] around the peakier population (shared/released_scorer.py);
+  the largest of about 160,000 rules is biased upwards, so that even retraining scores about 0.2.
+F depends on N and on the variant: never compare across either, and read it beside the `retrain`
+row, its ceiling. The interval is a jackknife over pairs of models: drawing models twice would fake
+separations.
 """
 
 from __future__ import annotations
@@ -27,14 +33,21 @@ import numpy as np
 from attacks.errors import error_rates
 from attacks.shared.distinguish import logistic_rates, threshold_rates
 from attacks.shared.intervals import jackknife, score_population
-from attacks.shared.probabilities import largest_loss, logit_confidence
+from attacks.shared.probabilities import (
+    largest_loss,
+    logit_confidence,
+    released_confidence,
+)
+from attacks.shared.released_scorer import released_epsilons
 from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count, OpenFraction
 
-VERSION = 1
+VERSION = 2
 BIN_WIDTH, BINS = 0.5, 13
 STATISTICS = {"logit-confidence": logit_confidence, "largest-loss": largest_loss}
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
+DELTA = {"report": 0.01, "competition": 1e-5}
+GROUPS = {"report": 20, "competition": 10}  # of the jackknife
 
 READOUTS = [
     Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True, short="F"),
@@ -45,17 +58,24 @@ READOUTS = [
 def forgetting_quality(
     outputs: Outputs,
     *,
-    delta: OpenFraction = 0.01,
+    variant: Literal["report", "competition"] = "report",
+    delta: OpenFraction | None = None,
     statistic: Literal["logit-confidence", "largest-loss"] = "logit-confidence",
     direction: Literal["both", "up"] = "both",
     logistic: bool = True,
     splits: Count = 3,
 ) -> Scores:
     labels = outputs.labels["forget"].train
+    released = variant == "competition"
     of = STATISTICS[statistic]
+    if released and statistic == "logit-confidence":
+        of = released_confidence
     reference = of(outputs.retrained.logits["forget"], labels)
+    delta = DELTA[variant] if delta is None else delta
 
     def epsilons(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
+        if released:
+            return released_epsilons(unlearned, retrained, delta)
         rates = [threshold_rates(unlearned, retrained, both=direction == "both")]
         if logistic:
             rng = outputs.rng("forgetting-quality", "splits")
@@ -72,11 +92,12 @@ def forgetting_quality(
         ratios = accuracy_ratios(outputs, population)
 
         def both_scores(kept, unlearned=unlearned, retrained=retrained, ratios=ratios):
-            quality = quality_of(epsilons(unlearned[kept], retrained[kept]))
+            of_models = epsilons(unlearned[kept], retrained[kept])
+            quality = released_quality(of_models, len(kept)) if released else quality_of(of_models)
             return np.array([quality, quality * final_factor(ratios, kept)])
 
         count = len(population)
-        values, bounds = jackknife(both_scores, count, (1.0, np.inf))
+        values, bounds = jackknife(both_scores, count, (1.0, np.inf), GROUPS[variant])
         scores += [
             score_population(row, readout.name, value, 1.0, count, bound)
             for readout, value, bound in zip(READOUTS, values, bounds, strict=True)
@@ -126,3 +147,10 @@ def bin_of(epsilon: np.ndarray) -> np.ndarray:
 def quality_of(epsilon: np.ndarray) -> float:
     """F: the mean of 2 / 2^bin."""
     return float((2.0 / 2.0 ** bin_of(epsilon)).mean())
+
+
+def released_quality(epsilon: np.ndarray, models: int) -> float:
+    """F of the released scorer: 1, 1/2, 1/4, ... by bins up to ceil(ln(N - 1)), then 0."""
+    bins = 2 * np.ceil(np.log(models - 1)) if models > 2 else 0
+    number = np.floor(epsilon / BIN_WIDTH)
+    return float(np.where(number < bins, 0.5**number, 0.0).mean())
