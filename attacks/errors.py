@@ -1,20 +1,26 @@
 """Classification errors on Df (against both labels), Dr, validation and test data.
 
-Equation: error = share of examples whose largest logit is not the label's, per model; the row's
-number is the mean over models. The target is the mean of the retrained population.
-Deviations: none; ties between logits go to the first class. For poisoned examples the label that
-the original was trained on and the true label differ: both errors are given, so that forgetting the
-wrong label and learning the right one are told apart.
+Equations: error = share of examples whose largest logit is not the label's, per model; balanced
+error = mean over the classes that occur of the error on each. With two classes also, on test data
+and for class 1: ROC AUC of the logits' difference, precision, recall and F1 = 2 PR / (P + R) at the
+larger logit. The row's number is the mean over models; the target that of the retrained population.
+Deviations: none; ties between logits go to the first class; a precision without any positive claim
+counts as 0. For poisoned examples the label that the original was trained on and the true label
+differ: both errors are given, so that forgetting the wrong label and learning the right one are
+told apart.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
+from scipy.stats import rankdata
 
 from attacks.shared.intervals import score_models
 from bench.outputs import Outputs, Population, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 
 READOUTS = [
     Readout("forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"),
@@ -25,6 +31,16 @@ READOUTS = [
     Readout("validation_error", "error on validation set", percent=True),
     Readout("test_error", "error on test set", percent=True, main=True, short="test err"),
 ]
+BALANCED = [
+    Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
+    for readout in READOUTS
+]
+TWO_CLASS = [
+    Readout("test_auc", "ROC AUC on test set"),
+    Readout("test_precision", "precision on test set", percent=True),
+    Readout("test_recall", "recall on test set", percent=True),
+    Readout("test_f1", "F1 on test set", percent=True),
+]
 WHERE = {
     "forget_error": ("forget", "train"),
     "forget_error_true": ("forget", "true"),
@@ -32,21 +48,62 @@ WHERE = {
     "validation_error": ("validation", "true"),
     "test_error": ("test", "true"),
 }
+PerModel = Callable[[Population], np.ndarray]
 
 
 def errors(outputs: Outputs) -> Scores:
+    measures = _measures(outputs)
     scores = []
-    for readout, (part, kind) in WHERE.items():
-        labels = getattr(outputs.labels[part], kind)
-        reference = error_rates(outputs.retrained, part, labels)
+    for readout, measure in measures.items():
+        reference = measure(outputs.retrained)
         for row, population in outputs.rows.items():
-            values = error_rates(population, part, labels)
             paired = reference[population.members]
             rng = outputs.rng("errors", readout)
-            scores.append(score_models(row, readout, values, paired, rng))
-    return Scores(READOUTS, scores)
+            scores.append(score_models(row, readout, measure(population), paired, rng))
+    known = [*READOUTS, *BALANCED, *TWO_CLASS]
+    return Scores([readout for readout in known if readout.name in measures], scores)
+
+
+def _measures(outputs: Outputs) -> dict[str, PerModel]:
+    """What is measured of each model, by readout."""
+    found: dict[str, PerModel] = {}
+    for name, (part, kind) in WHERE.items():
+        labels = getattr(outputs.labels[part], kind)
+        found[name] = lambda p, part=part, labels=labels: error_rates(p, part, labels)
+        found[f"{name}_balanced"] = lambda p, part=part, labels=labels: balanced_error_rates(
+            p, part, labels
+        )
+    if outputs.num_classes == 2:
+        labels = outputs.labels["test"].true
+        for readout, column in zip(TWO_CLASS, range(4), strict=True):
+            found[readout.name] = lambda p, column=column: two_class(p.logits["test"], labels)[
+                column
+            ]
+    return found
 
 
 def error_rates(population: Population, part: str, labels: np.ndarray) -> np.ndarray:
     """The error of each model, float64 [m]."""
     return (population.logits[part].argmax(-1) != labels).mean(-1)
+
+
+def balanced_error_rates(population: Population, part: str, labels: np.ndarray) -> np.ndarray:
+    """The mean over classes of the error of each model, float64 [m]; 0 without examples."""
+    if not len(labels):
+        return np.zeros(len(population))
+    wrong = population.logits[part].argmax(-1) != labels
+    return np.mean([wrong[:, labels == label].mean(-1) for label in np.unique(labels)], axis=0)
+
+
+def two_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """ROC AUC, precision, recall and F1 for class 1: float64 [4, m], of logits [m, n, 2]."""
+    positive = labels == 1
+    many, few = positive.sum(), (~positive).sum()
+    ranks = rankdata(logits[..., 1].astype(np.float64) - logits[..., 0], axis=-1)
+    above = ranks[:, positive].sum(-1) - many * (many + 1) / 2
+    claimed = logits.argmax(-1) == 1
+    hits = (claimed & positive).sum(-1)
+    precision, recall = hits / np.maximum(claimed.sum(-1), 1), hits / max(many, 1)
+    f1 = 2 * hits / np.maximum(claimed.sum(-1) + many, 1)
+    auc = above / (many * few) if many and few else np.full(len(logits), 0.5)
+    return np.stack([auc, precision, recall, f1])

@@ -54,7 +54,14 @@ class Config(Settings):
     scenario: str = "poison"
     model: str = "small-cnn"
     methods: ChoiceList = ["finetune", "neggrad", "ssd", "pgu"]
-    attacks: ChoiceList = ["errors", "entropy", "membership", "forgetting-quality"]
+    attacks: ChoiceList = [
+        "errors",
+        "entropy",
+        "membership",
+        "forgetting-quality",
+        "u-lira",
+        "gap",
+    ]
     models: Count = 20
     seed: Annotated[int, Field(ge=0)] = 0
     retain_sample: Count = 2000
