@@ -1,0 +1,47 @@
+"""How much faster the competition's scorer is counted than compared: ratio to a plain evaluation.
+
+    python -m tests.benchmarks.released_scorer [--models 8 64 512] [--examples 5]
+
+The plain evaluation compares each value with each threshold of the released scorer, one right
+threshold at a time (the released code does all 160,000 intervals at once, in gigabytes).
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+import numpy as np
+
+from attacks.shared.released_scorer import released_epsilons
+from tests.test_released_scorer import plainly
+
+
+def main() -> None:
+    """Print one line per number of models: times an example, ratio, largest difference."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--models", type=int, nargs="+", default=[8, 64, 512])
+    parser.add_argument("--examples", type=int, default=5)
+    chosen = parser.parse_args()
+    print("models  plain (ms)  counted (ms)  ratio min  median  max  largest difference")
+    for models in chosen.models:
+        times, apart = [], 0.0
+        for seed in range(chosen.examples):
+            unlearned, retrained = np.random.default_rng(seed).normal(size=(2, models, 1))
+            start = time.perf_counter()
+            plain = plainly(unlearned[:, 0], retrained[:, 0])
+            middle = time.perf_counter()
+            counted = released_epsilons(unlearned, retrained, 1e-5)[0]
+            times.append((middle - start, time.perf_counter() - middle))
+            apart = max(apart, abs(plain - counted))
+        slow, fast = np.array(times).T
+        low, middle, high = np.quantile(slow / fast, [0, 0.5, 1])
+        print(
+            f"{models:>6}  {1e3 * np.median(slow):>10.1f}  {1e3 * np.median(fast):>12.2f}  "
+            f"{low:>9.0f}  {middle:>6.0f}  {high:>3.0f}  {apart:.1e}",
+            flush=True,
+        )
+
+
+if __name__ == "__main__":
+    main()
