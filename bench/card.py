@@ -5,8 +5,8 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from bench.registry import PACKAGES, SINGULAR, Entry, Registry, parameters
-from bench.spelling import spell_value, unknown
+from bench.registry import PACKAGES, SINGULAR, Entry, Registry, parameters, takes_path
+from bench.spelling import parse, spell_value, unknown
 
 LIMITS = {
     "minimum": "at least {}",
@@ -20,6 +20,7 @@ KINDS = {"integer": "whole number", "number": "number", "boolean": "true or fals
 def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
     """The card of every plugin called ``name``, of whatever kind."""
     registry = Registry(files)
+    name = parse(name).name
     entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
     found = [entry for entry in entries if entry.name == name]
     if not found:
@@ -31,7 +32,12 @@ def card(entry: Entry) -> str:
     """Name and kind, docstring, parameters with defaults and what is allowed, needs, file."""
     target = entry.load()
     about = inspect.getdoc(inspect.getmodule(target)) or inspect.getdoc(target) or ""
-    lines = [f"{entry.name} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
+    if entry.kind == "methods" and target.__base__.__module__ != "bench.method":
+        about += "\n" + (inspect.getdoc(target.__base__) or "")
+    spelled = entry.name
+    if entry.kind == "datasets" and takes_path(target):
+        spelled += ":PATH"
+    lines = [f"{spelled} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
     if entry.kind == "methods":
         method = target()
         needs = [*method.requirements(), *(["training-time statistics"] * method.prepares())]

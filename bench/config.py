@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
-from bench.params import Count, NonNegative, OpenFraction, Positive
+from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive
 from bench.spelling import parse_value, spell_value, split_list, unknown
 
 HERE = Path(__file__).resolve().parent
@@ -37,7 +37,7 @@ class TrainSettings(Settings):
     lr: Positive = 0.1
     final_lr: NonNegative = 0.0
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
-    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    momentum: Momentum = 0.9
     nesterov: bool = True
     weight_decay: NonNegative = 5e-4
     augment: Literal["none", "crop-flip"] = "none"

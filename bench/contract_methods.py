@@ -19,7 +19,6 @@ from bench.recipe import Recipe, accuracy
 from bench.registry import Plugin
 from bench.stages.unlearn import check_result, fingerprint
 
-TOYS = ("softmax", "one logit", "no batch norm", "poisoned", "frozen")
 TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size
 LOSS_OF_ACCURACY = 0.15
 
@@ -42,13 +41,22 @@ def _frozen() -> nn.Module:
     return network
 
 
+def _vectors() -> nn.Module:
+    """Batch norm of vectors, which have no variance in a batch of one."""
+    return nn.Sequential(
+        nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.BatchNorm1d(16), nn.Linear(16, 3)
+    )
+
+
 NETWORKS = {
     "softmax": lambda: small_cnn(3, 1, (8, 8), width=4, hidden=16),
     "one logit": lambda: small_cnn(2, 1, (8, 8), width=4, hidden=16, head="binary"),
     "no batch norm": lambda: _plain(3),
     "poisoned": lambda: small_cnn(3, 1, (8, 8), width=8, hidden=16),
     "frozen": _frozen,
+    "one example": _vectors,
 }
+TOYS = tuple(NETWORKS)
 
 
 @functools.cache
@@ -79,11 +87,13 @@ class Toy:
 
     def __init__(self, network: str):
         self.goal = "depoison" if network == "poisoned" else "removal"
+        self.forgotten = 1 if network == "one example" else FORGOTTEN
         self.recipe, model, self.training, self.validation = _trained(network)
         self.model = copy.deepcopy(model)  # a method under test may damage what it is given
 
-    def task(self, plugin: Plugin, forgotten: int = FORGOTTEN) -> Task:
+    def task(self, plugin: Plugin, forgotten: int | None = None) -> Task:
         """A task for ``plugin`` with so many examples to forget."""
+        forgotten = self.forgotten if forgotten is None else forgotten
         positions = torch.arange(TRAINED_ON)
         method = plugin()
         statistics = {}

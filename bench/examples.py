@@ -107,7 +107,7 @@ class Examples:
             order = torch.arange(len(self), device=self.device)
         else:
             ticket = torch.rand(len(self._pool), generator=rng, device=rng.device)
-            order = ticket.to(self.device)[self._index].argsort()
+            order = ticket.to(self.device)[self._index].argsort(stable=True)
         chunks = list(order.split(size)) if len(order) else []
         if rng is not None and size > 1 and len(chunks) > 1 and len(chunks[-1]) == 1:
             chunks[-2:] = [torch.cat(chunks[-2:])]

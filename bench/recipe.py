@@ -129,13 +129,28 @@ BATCH_NORM = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 
 
 def training_mode(model: nn.Module) -> nn.Module:
-    """The model in train mode; batch norm whose parameters are frozen keeps its statistics too."""
+    """The model in train mode; batch norm whose parameters are frozen keeps its statistics too.
+
+    Batch norm of vectors uses its running statistics for a batch of one, which has no variance.
+    """
     model.train()
     for module in model.modules():
         weights = list(module.parameters(recurse=False))
         if isinstance(module, BATCH_NORM) and weights:
             module.train(any(weight.requires_grad for weight in weights))
+        if isinstance(module, nn.BatchNorm1d) and _enter not in module._forward_pre_hooks.values():
+            module.register_forward_pre_hook(_enter)
+            module.register_forward_hook(_leave, always_call=True)
     return model
+
+
+def _enter(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+    module.rests = module.training and inputs[0].numel() == inputs[0].shape[1]
+    module.training = module.training and not module.rests
+
+
+def _leave(module: nn.Module, _inputs: tuple[torch.Tensor, ...], _output: torch.Tensor) -> None:
+    module.training = module.training or module.rests
 
 
 @contextmanager

@@ -275,22 +275,24 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     try:
         checked = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        allowed = error.errors()[0]["msg"].removeprefix("Input s").removeprefix("Value error, ")
-        message = f"s{allowed}" if allowed.startswith("hould") else allowed
+        found = [
+            e["msg"].removeprefix("Input ").removeprefix("Value error, ") for e in error.errors()
+        ]
+        message = ", or ".join(dict.fromkeys(found))
         raise UserError(f"{where} = {spell_value(value)}: {message}") from None
     if isinstance(checked, float) and not math.isfinite(checked):
         raise UserError(f"{where} = {value}: should be a finite number")
     return checked
 
 
+def takes_path(dataset: Any) -> bool:
+    """Whether a data set is spelled with a path, name:PATH."""
+    kinds = [p.kind for p in inspect.signature(dataset).parameters.values()]
+    return any(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds)
+
+
 def _check_argument(choice: Choice, target: Any, kind: str) -> None:
-    takes = kind == "datasets" and bool(
-        [
-            parameter
-            for parameter in inspect.signature(target).parameters.values()
-            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY
-        ]
-    )
+    takes = kind == "datasets" and takes_path(target)
     if takes and not choice.argument:
         raise UserError(f"{choice.name} needs a path: write {choice.name}:PATH")
     if choice.argument and not takes:

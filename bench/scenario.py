@@ -31,3 +31,12 @@ class ForgetRequest:
     forget: np.ndarray
     train_labels: np.ndarray
     goal: Literal["removal", "depoison"]
+
+
+def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:
+    """The generator of draw 0, 1, 2, ...: ``rng`` itself, then its children."""
+    if draw == 0:
+        return rng
+    sequence = rng.bit_generator.seed_seq
+    child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, draw - 1))
+    return np.random.Generator(type(rng.bit_generator)(child))

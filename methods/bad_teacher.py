@@ -10,7 +10,7 @@ equation 3, sum over classes (reduction=batchmean). The usual factor T^2 is in n
 learns in train mode, so batch norm sees the forget set too (code). No labels are used.
 Published settings:
 - as the paper writes the divergence: bad-teacher[reduction=batchmean]
-- Rice report ("naive teachers"): bad-teacher[epochs=5,batch_size=64,weight_decay=0.005,retain_scale=3]
+- Rice report ("naive teachers"): bad-teacher[epochs=5,batch_size=64,weight_decay=0.005,retain_scale=3,reduction=batchmean]
 """  # noqa: E501 (a setting is spelled on one line)
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ class BadTeacher(Descent):
                 teacher = torch.where(bad[:, None], incompetent(images), competent(images))
             return divergence(student(images), teacher, self.temperature, self.reduction)
 
-        return self.descend(model, epoch, loss)
+        return self.descend(model, task, epoch, loss)
 
     def _kept(self, task: Task) -> Examples:
         """The part of Dr that is learnt, drawn at random; all of it in order for fraction 1."""

@@ -72,7 +72,7 @@ class BadTeacherSim(Descent):
                 target = teacher(images)
             return weighted_divergence(student(images), target, weight, self.temperature)
 
-        return self.descend(model, epoch, loss)
+        return self.descend(model, task, epoch, loss)
 
     def _bad_teacher(self, task: Task) -> nn.Module:
         settings = task.recipe.settings.model_copy(update={"epochs": self.teacher_epochs})

@@ -13,7 +13,8 @@ each retain example is as good a partner as any. Code, also in what follows. For
 batches are zipped, so a round ends with the shorter. Train mode throughout: batch norm sees the
 forget set. The retain round's rate is retain_lr for 64 examples and grows with the batch size; each
 of the three optimizers keeps its momentum from round to round; the forget rate falls by a cosine,
-step by step, to final_lr. Forget batches of 64 are those of the competition's loader.
+step by step, to final_lr. Forget batches of 64 are those of the competition's loader. uniform_lr is
+the rate of stage 1, forget_lr that of the forget rounds.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
 from bench.method import Method, Task
-from bench.params import Count, NonNegative, Positive
+from bench.params import Count, Momentum, NonNegative, Positive
 from bench.recipe import trainable, training_mode
 
 VERSION = 1
@@ -44,7 +45,7 @@ class Contrastive(Method):
     forget_lr: Positive = 3e-4
     final_lr: NonNegative = 1e-6
     retain_lr: Positive = 1e-3
-    momentum: NonNegative = 0.9
+    momentum: Momentum = 0.9
     weight_decay: NonNegative = 1e-2  # of retain rounds
     shuffle: bool = True
 
@@ -83,7 +84,9 @@ class Contrastive(Method):
         retain = task.retain.image_batches(self.batch_size, rng)
         for forgotten, partners in zip(forget, retain, strict=False):
             outputs = student(forgotten)
-            _step(optimizer, contrast(outputs, student(partners).detach(), self.temperature))
+            with torch.no_grad():
+                fixed = student(partners)
+            _step(optimizer, contrast(outputs, fixed, self.temperature))
             schedule.step()
 
 

@@ -15,6 +15,7 @@ Published settings:
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -22,7 +23,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.method import Task
-from bench.params import Count, NonNegative
+from bench.params import Count, Momentum, NonNegative
 from methods.shared.descent import Descent, anchor
 
 VERSION = 2
@@ -32,7 +33,7 @@ VERSION = 2
 class Finetune(Descent):
     epochs: Count = 10
     batch_size: Count = 256
-    momentum: NonNegative = 0.9
+    momentum: Momentum = 0.9
     weight_decay: NonNegative = 5e-4
     anchor: NonNegative = 0.0
 
@@ -43,7 +44,7 @@ class Finetune(Descent):
             value = functional.cross_entropy(student(images), labels)
             return value + anchor(student, model, self.anchor) if self.anchor else value
 
-        def epoch():
+        def epoch() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             return task.retain.batches(self.batch_size, self.order(task))
 
-        return self.descend(model, epoch, loss)
+        return self.descend(model, task, epoch, loss)

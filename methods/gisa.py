@@ -76,7 +76,7 @@ class GISA(Descent):
                 functional.cross_entropy(student(forgotten), forget_labels),
             )
 
-        return self.descend(model, epoch, loss, groups=groups, clip=self.clip)
+        return self.descend(model, task, epoch, loss, groups=groups, clip=self.clip)
 
     def factor(self, forget: torch.Tensor, retain: torch.Tensor) -> float:
         """What a tensor's learning rate is multiplied by (equation 11)."""

@@ -9,6 +9,7 @@ decay of the shared optimizer stay on. Weight decay is not reversed.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -16,7 +17,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.method import Task
-from bench.params import Count, NonNegative, Positive
+from bench.params import Count, Momentum, NonNegative, Positive
 from methods.shared.descent import Descent
 
 VERSION = 2
@@ -27,7 +28,7 @@ class NegGrad(Descent):
     epochs: Count = 5
     batch_size: Count = 256
     lr: Positive = 1e-4
-    momentum: NonNegative = 0.9
+    momentum: Momentum = 0.9
     weight_decay: NonNegative = 5e-4
 
     needs = ("forget", "forget-labels")
@@ -36,7 +37,7 @@ class NegGrad(Descent):
         def loss(student: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
             return -functional.cross_entropy(student(images), labels)
 
-        def epoch():
+        def epoch() -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
             return task.forget.batches(self.batch_size, self.order(task))
 
-        return self.descend(model, epoch, loss)
+        return self.descend(model, task, epoch, loss)

@@ -51,12 +51,13 @@ class NegGradPlus(Descent):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         order, size = self.order(task), self.forget_batch_size or self.batch_size
-        going_on = endless(task.forget, size, order)
+        forgotten = endless(task.forget, size, order)
 
         def epoch() -> Iterator[tuple[torch.Tensor, ...]]:
-            again = endless(task.forget, size, order, reshuffle=False)
-            retain = task.retain.batches(self.batch_size, order)
-            return pairs(retain, going_on if self.reshuffle else again, self.unequal)
+            nonlocal forgotten
+            if not self.reshuffle:
+                forgotten = endless(task.forget, size, order, reshuffle=False)
+            return pairs(task.retain.batches(self.batch_size, order), forgotten, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
             retained, retain_labels, forgotten, forget_labels = pair
@@ -66,7 +67,7 @@ class NegGradPlus(Descent):
                 anchor(student, model, self.anchor) if self.anchor else 0.0,
             )
 
-        return self.descend(model, epoch, loss)
+        return self.descend(model, task, epoch, loss)
 
     def joint(
         self, retain: torch.Tensor, forget: torch.Tensor, pull: torch.Tensor | float = 0.0

@@ -17,22 +17,24 @@ Deviations between paper and code, and what the default follows:
   the paper. Paper; rule=removal, class and depoison are the scripts.
 - Patches of strided convolutions: the code unfolds with stride 1. Ours are those that the layer
   sees; unit_stride=true is the code. Groups, dilation and padding are the layer's own.
-- The code sums R R^T over an augmented epoch of D (augmented=true); ours are the images themselves,
-  so that R_f is a part of R. Negative eigenvalues of the difference count as zero; the code takes
+- The code sums R R^T over an augmented epoch of D (augmented=true), for class removal R_f too; ours
+  are the images themselves, so that R_f is a part of R. Negative eigenvalues of the difference count as zero; the code takes
   their size (negative=size). De-poisoning code sums over clean data directly (space=retain).
 - Epoch 0 only measures, so ``epochs`` holds one update fewer (code). Rate: exponential, per epoch.
 - Batch norm stays in eval mode, dropout is active (code). No bias, no batch norm is updated (both).
-- De-poisoning: the code takes H over the other classes, eps 0.1 and rates 0.1 to 0.05; the paper H
-  over all classes and the same rates as ever. Paper. The trust region of the code is fixed to 400
+- De-poisoning: the code takes H over the other classes, eps 0.1, rates 0.1 to 0.05 and augmented
+  images; the paper H over all classes and the same rates as ever. Paper. The trust region of the code is fixed to 400
   vectors; ours is at most 400, and trust_rank=0 leaves it out.
 - Stopping, removal: when accuracy on Df falls below validation accuracy, the nearer of the last two
   states (both). When it never does, the code silently saves the original; ours is the last state,
-  with a note. De-poisoning: the code stops 5 points below the first *test* accuracy; ours looks at
-  validation accuracy and returns the state before the fall. stop=never: the last epoch's state.
+  with a note. Class removal and de-poisoning (stop=fall): the code stops when accuracy on Dr, or on
+  the *test* set, has fallen by 5 points, and returns that state; ours looks at validation accuracy
+  (by ``tolerance``) and returns the state before. stop=never: the last epoch's state, as the code's
+  after so many epochs. goal=auto takes removal or depoison from the request.
 Published settings:
 - data removal, AllCNN and ResNet-18: pgu[gamma=0.9]
 - code for data removal: pgu[rule=removal,unit_stride=true,negative=size,augmented=true]
-- code for class removal: pgu[rule=class,unit_stride=true,negative=size,augmented=true,batch_size=100,shuffle=true]
+- code for class removal: pgu[rule=class,unit_stride=true,negative=size,augmented=true,batch_size=100,shuffle=true,stop=fall]
 - code for de-poisoning: pgu[rule=depoison,unit_stride=true,space=retain,entropy=others,eps=0.1,lr=0.1,final_lr=0.05]
 """  # noqa: E501 (a setting is spelled on one line)
 
@@ -52,6 +54,7 @@ from bench.examples import Examples
 from bench.method import Method, Task
 from bench.params import Count, Fraction, NonNegative, Positive
 from bench.recipe import BATCH_NORM, accuracy
+from bench.spelling import unknown
 from methods.shared import stopping
 from methods.shared.projection import (
     Rule,
@@ -70,7 +73,7 @@ class PGU(Method):
     gamma: Fraction | dict[str, Fraction] = 0.95
     lam: NonNegative = 0.2
     eps: Positive = 0.05
-    epochs: Count = 100
+    epochs: Annotated[int, Field(ge=2)] = 100
     batch_size: Count = 128
     lr: Positive = 0.05
     final_lr: Positive = 0.01
@@ -90,8 +93,8 @@ class PGU(Method):
     prepare_fields = ("unit_stride", "batch_size", "augmented")
 
     def requirements(self) -> tuple[str, ...]:
-        retain = ("retain",) if self.space == "retain" else ()
-        return (*(self.needs[:2] if self.stop == "never" else self.needs), *retain)
+        stops = ("validation", "validation-labels") if self.stop != "never" else ()
+        return ("forget", "forget-labels", *stops, *(["retain"] if self.space == "retain" else []))
 
     def prepares(self) -> bool:
         return self.space == "subtract"
@@ -111,7 +114,12 @@ class PGU(Method):
         if not len(task.forget):
             return model.eval()
         depoison = (task.goal if self.goal == "auto" else self.goal) == "depoison"
-        states = self._epochs(model, task, self._core_spaces(model, task), depoison)
+        bases = self._core_spaces(model, task)
+        layers = weight_layers(model)
+        if not any(layers[name].weight.requires_grad for name in bases):
+            task.note("every layer is frozen: the original is returned")
+            return model.eval()
+        states = self._epochs(model, task, bases, depoison)
         model.load_state_dict(self._choose(states, model, task, depoison))
         return model.eval()
 
@@ -126,10 +134,13 @@ class PGU(Method):
     def _core_spaces(self, model: nn.Module, task: Task) -> dict[str, list[torch.Tensor]]:
         """Bases of the core space of Dr for each layer that is not frozen (gamma = 1)."""
         bases = {}
+        gammas = self.gamma if isinstance(self.gamma, dict) else {"default": self.gamma}
+        layers = weight_layers(model)
+        for name in gammas:
+            if name not in layers and name != "default":
+                raise unknown("layer of the model", name, [*layers, "default"])
         for name, covariance in self._retain_covariances(model, task).items():
-            gamma = self.gamma
-            if isinstance(gamma, dict):
-                gamma = gamma.get(name, gamma.get("default", 0.95))
+            gamma = gammas.get(name, gammas.get("default", PGU.gamma))
             if gamma < 1:
                 found = core_bases(covariance, gamma, self.rule, self.negative)
                 bases[name] = [m.float() for m in found]

@@ -1,7 +1,8 @@
 """PGU on the head alone: the variant of the University of Trento's slides on real and fake faces.
 
-Citation: N. Cappellaro, Machine Unlearning on TrueFake (slides), University of Trento 2025, and its
-published code; based on T. Hoang et al., Learn to Unlearn for Deep Neural Networks, WACV 2024.
+Citation: N. Cappellaro, R. Zannoni, Machine Unlearning on TrueFake (slides), University of Trento
+2025, and its published code; based on T. Hoang et al., Learn to Unlearn for Deep Neural Networks,
+WACV 2024.
 Equations: p the probability of the label that was learnt, H the entropy of the output,
   L = mean over Df of -log(1 - p + offset) - lam * H;
   U_k the directions of the features of Dr, of which the squared singular values reach ``share``;
@@ -30,9 +31,10 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
@@ -50,7 +52,7 @@ class PGUHead(Method):
     share: Fraction = 0.95
     offset: Positive = 0.1
     lam: NonNegative = 0.2
-    epochs: Count = 10
+    epochs: Annotated[int, Field(ge=2)] = 10
     batch_size: Count = 16
     lr: Positive = 1e-3
     final_lr: Positive = 1e-4
@@ -68,10 +70,18 @@ class PGUHead(Method):
         if not len(task.forget):
             return model
         head = last_linear(model)
-        kept = penultimate(model, task.retain.image_batches(FEATURE_BATCH))
-        drawn = torch.randperm(len(kept), generator=task.rng)[: self.sample].sort().values
-        basis = self.subspace(kept[drawn])
-        head.load_state_dict(self._choose(self._epochs(model, head, basis, task), head, kept, task))
+        if not any(weight.requires_grad for weight in head.parameters()):
+            task.note("the head is frozen: the original is returned")
+            return model
+        drawn = torch.randperm(len(task.retain), generator=task.rng)[: self.sample].sort().values
+        sample = task.retain.take(drawn).image_batches(FEATURE_BATCH)
+        states = self._epochs(model, head, self.subspace(penultimate(model, sample)), task)
+        if self.keep == "last":
+            *_, chosen = states
+        else:
+            kept = penultimate(model, task.retain.image_batches(FEATURE_BATCH))
+            chosen = self._best(states, head, kept, task)
+        head.load_state_dict(chosen)
         return model
 
     def subspace(self, features: torch.Tensor) -> torch.Tensor:
@@ -80,10 +90,11 @@ class PGUHead(Method):
         values, vectors = torch.linalg.eigh(features.T @ features)
         variance = values.flip(0).clamp(min=0)
         within = variance.cumsum(0) / variance.sum() < self.share
-        return vectors.flip(1)[:, : max(1, int(within.sum()))].float()
+        count = len(values) if self.share == 1 else max(1, int(within.sum()))
+        return vectors.flip(1)[:, :count].float()
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """L, averaged over the batch; with sign=slides it may be NaN, its gradient never is."""
+        """L, averaged over the batch; with sign=slides it may be NaN, with a finite gradient."""
         log_p = logits.log_softmax(1)
         own = log_p.exp().gather(1, labels[:, None])[:, 0]
         offset = self.offset if self.sign == "pgu" else -self.offset
@@ -99,7 +110,7 @@ class PGUHead(Method):
         moving = [weight for weight in head.parameters() if weight.requires_grad]
         decay = (self.final_lr / self.lr) ** (1 / self.epochs)
         for epoch in range(self.epochs):
-            for chunk in task.forget.positions(self.batch_size, rng) if epoch and moving else ():
+            for chunk in task.forget.positions(self.batch_size, rng) if epoch else ():
                 loss = self.loss(class_logits(head, features[chunk]), labels[chunk])
                 for weight, gradient in zip(moving, torch.autograd.grad(loss, moving), strict=True):
                     step = gradient if weight is head.bias else self._projected(gradient, basis)
@@ -110,7 +121,7 @@ class PGUHead(Method):
         inside = (gradient @ basis) @ basis.T
         return inside if self.project == "subspace" else gradient - inside
 
-    def _choose(
+    def _best(
         self, states: Iterator[State], head: nn.Linear, kept: torch.Tensor, task: Task
     ) -> State:
         labels, best, start, chosen = task.retain.labels, -1.0, None, {}
@@ -119,9 +130,9 @@ class PGUHead(Method):
                 hits = class_logits(head, kept).argmax(1) == labels
             accuracy = hits.float().mean().item() if len(hits) else 0.0
             start = accuracy if start is None else start
-            if accuracy >= best or self.keep == "last":
+            if accuracy >= best:
                 best, chosen = accuracy, state
-            if accuracy < start - self.tolerance and self.keep == "best":
+            if accuracy < start - self.tolerance:
                 task.note("stopped early: accuracy on Dr had fallen")
                 break
         return chosen

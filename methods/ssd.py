@@ -14,10 +14,11 @@ code. I_D is over all of D and cached at training time (both); the Rice report t
 report's code, the passes over Dr and Df also move batch norm's running statistics, for good.
 LFSSD (importance=label-free) takes the size of the gradient of |f(x)|^2, without labels. ASSD
 (alpha=adaptive) sets alpha to a percentile of the finite I_f / I: the q-th with
-q = 100 - ln(1 + 100 |Df| / |D|).
+q = 100 - ln(1 + 100 |Df| / |D|). ``forget_batch_size`` is for Df where it is not batch_size.
 Published settings:
 - classes: ssd; random examples: ssd[batch_size=128]; faces: ssd[alpha=50,lam=0.1]
-- LFSSD: ssd[importance=label-free]; ASSD: ssd[alpha=adaptive,over=retain]
+- LFSSD: ssd[importance=label-free]
+- ASSD (experiments; lam is 0.1 in the notebook's function): ssd[alpha=adaptive,over=retain]
 - Rice report: ssd[lam=0.1,over=retain,mode=train]
 """
 

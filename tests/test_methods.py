@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import replace
 
 import pytest
 import torch
@@ -18,8 +19,9 @@ from methods.neggrad import NegGrad
 from methods.neggrad_plus import NegGradPlus
 from methods.retrain import Retrain
 from methods.shared.descent import anchor, endless, pairs
+from methods.shared.features import penultimate
 from methods.shared.importance import importance
-from tests.toys import REGISTRY, generator, toy_task
+from tests.toys import REGISTRY, generator, retained, toy_task
 
 # Gradient ascent ----------------------------------------------------------------------------------
 
@@ -245,3 +247,87 @@ def test_divergence_from_uniform_by_hand():
     """KL of (1/2, 1/2) from (3/4, 1/4): 1/2 log 2/3 + 1/2 log 2."""
     logits = torch.tensor([[3.0, 1.0], [1.0, 1.0]]).log()
     assert uniform_divergence(logits).item() == pytest.approx(0.5 * 0.143841, abs=1e-6)
+
+
+def test_one_retain_round_has_a_rate_that_grows_with_the_batch_size():
+    """All of Dr is one batch of up to 128: one step at twice retain_lr, with weight decay."""
+    toy, task, method = toy_task(
+        "contrastive[epochs=1,batch_size=128,uniform_lr=1e-12,forget_lr=1e-12,final_lr=0,"
+        "retain_lr=0.01]",
+        "no batch norm",
+    )
+    result = method.unlearn(toy.model, task)
+    model = copy.deepcopy(toy.model)
+    functional.cross_entropy(model(task.retain.images), task.retain.labels).backward()
+    for after, before in zip(result.parameters(), model.parameters(), strict=True):
+        expected = before - 0.02 * (before.grad + 0.01 * before)
+        assert torch.allclose(after, expected, atol=1e-6)
+
+
+def test_bad_teacher_sim_takes_a_step_from_the_bad_teacher_and_one_back():
+    toy, task, method = toy_task(
+        "bad-teacher-sim[optimizer=sgd,lr=0.1,epochs=1,batch_size=1000,weight_decay=0,mode=eval,"
+        "teacher_epochs=2]"
+    )
+    result = method.unlearn(toy.model, task)
+    retain, rng = retained(toy), toy_task("bad-teacher-sim")[1].rng
+    recipe = replace(task.recipe, settings=task.recipe.settings.model_copy(update={"epochs": 2}))
+    bad = recipe.train(recipe.fresh_model(rng), retain, rng)
+    features = [penultimate(toy.model, [part.images]) for part in (task.forget, retain)]
+    near = nearest(*features, 3).flatten()
+    weight = torch.bincount(near, minlength=len(retain)).float()
+    kept = weight.nonzero()[:, 0]
+    student = copy.deepcopy(toy.model)
+    for images, teacher, of_each in (
+        (task.forget.images, bad, torch.ones(len(task.forget))),
+        (retain.take(kept).images, toy.model, weight[kept] / weight[kept].mean()),
+    ):
+        with torch.no_grad():
+            target = teacher(images)
+        student.zero_grad()
+        weighted_divergence(student(images), target, of_each, 1.0).backward()
+        for parameter in student.parameters():
+            parameter.data -= 0.1 * parameter.grad
+    for after, expected in zip(result.parameters(), student.parameters(), strict=True):
+        assert torch.allclose(after, expected, atol=1e-5)
+
+
+def test_gisa_clips_the_gradient_and_takes_importances_in_the_mode_it_says():
+    def moved(text):
+        spelling = f"gisa[optimizer=sgd,epochs=1,weight_decay=0,{text}]"
+        toy, task, method = toy_task(spelling, "poisoned")
+        return method.unlearn(toy.model, task).state_dict(), toy.model.state_dict()
+
+    clipped, before = moved("clip=0.001,lr=0.1,batch_size=1000,mode=eval")
+    names = [name for name in before if name.endswith(("weight", "bias"))]
+    norm = sum(((clipped[n] - before[n]) ** 2).sum() for n in names).sqrt()
+    assert 0 < norm < 0.1 * 0.001 * 20  # no factor of equation 11 is near 20 here
+    evaluated, _ = moved("lr=0.1")
+    trained, _ = moved("lr=0.1,importance_mode=train")
+    assert any(not torch.equal(evaluated[name], trained[name]) for name in names)
+
+
+def test_methods_that_could_not_take_a_step_say_so():
+    toy, task, method = toy_task("neggrad+[unequal=skip,batch_size=50]")  # pairs of 50, 27 and 13
+    method.unlearn(toy.model, task)
+    assert "no step was taken" in task.notes[0]
+
+
+PUBLISHED = {
+    "finetune": {"epochs": 10, "batch_size": 256, "lr": 0.01, "momentum": 0.9},
+    "neggrad": {"epochs": 5, "batch_size": 256, "lr": 1e-4, "weight_decay": 5e-4},
+    "neggrad+": {"epochs": 1, "optimizer": "adam", "lr": 1e-4, "weight_decay": 5e-3, "lam": 0.1},
+    "ssd": {"alpha": 10, "lam": 1, "batch_size": 64},
+    "bad-teacher": {"epochs": 1, "batch_size": 256, "lr": 1e-4, "retain_fraction": 0.3},
+    "bad-teacher-sim": {"epochs": 5, "lr": 1e-4, "weight_decay": 5e-3, "neighbours": 3},
+    "gisa": {"epochs": 3, "batch_size": 64, "lr": 1e-5, "weight_decay": 5e-3, "clip": 1},
+    "contrastive": {"epochs": 8, "batch_size": 256, "temperature": 1.15, "uniform_lr": 5e-3},
+    "pgu": {"gamma": 0.95, "lam": 0.2, "eps": 0.05, "epochs": 100, "lr": 0.05, "final_lr": 0.01},
+    "pgu-head": {"share": 0.95, "offset": 0.1, "lam": 0.2, "batch_size": 16, "lr": 1e-3},
+}
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_defaults_are_the_published_ones(name):
+    method = REGISTRY.resolve("methods", name)()
+    assert {key: getattr(method, key) for key in PUBLISHED[name]} == PUBLISHED[name]

@@ -120,9 +120,9 @@ def test_ssd_asks_for_what_its_parameters_make_it_read(text, needs, prepares):
 
 
 def test_importance_over_the_retain_set_is_that_of_the_retain_set():
-    toy, task, method = toy_task("ssd[over=retain,alpha=1,batch_size=10]")
+    toy, task, method = toy_task("ssd[over=retain,alpha=1,batch_size=10,forget_batch_size=5]")
     result = method.unlearn(toy.model, task)
-    forget = importance(toy.model, task.forget, 10)
+    forget = importance(toy.model, task.forget, 5)
     retain = importance(toy.model, task.retain, 10)
     for name, weight in result.named_parameters():
         factor = method.factor(forget[name], retain[name], 1.0)

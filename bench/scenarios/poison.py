@@ -17,7 +17,7 @@ from pydantic import Field
 
 from bench.errors import UserError
 from bench.params import OpenFraction
-from bench.scenario import ForgetRequest, TrainingSet
+from bench.scenario import ForgetRequest, TrainingSet, numbered
 
 VERSION = 1
 
@@ -30,7 +30,7 @@ def poison(
     flip: Literal["pairs", "any"] = "pairs",
     draw: Annotated[int, Field(ge=0)] = 0,
 ) -> ForgetRequest:
-    rng = rng.spawn(draw)[-1] if draw else rng
+    rng = numbered(rng, draw)
     flipped = training.labels.copy()
     if flip == "pairs":
         order = rng.permutation(len(training.classes))

@@ -14,7 +14,7 @@ from pydantic import Field
 
 from bench.errors import UserError
 from bench.params import Count, OpenFraction
-from bench.scenario import ForgetRequest, TrainingSet
+from bench.scenario import ForgetRequest, TrainingSet, numbered
 
 VERSION = 2
 NAME = "random"
@@ -28,7 +28,7 @@ def random_removal(
     count: Count | None = None,
     draw: Annotated[int, Field(ge=0)] = 0,
 ) -> ForgetRequest:
-    rng = rng.spawn(draw)[-1] if draw else rng
+    rng = numbered(rng, draw)
     forget = np.zeros(len(training.labels), dtype=bool)
     classes = len(training.classes)
     for label in range(classes):

@@ -81,8 +81,7 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     else:
         pool, test = np.setdiff1d(everything, data.test), np.sort(data.test)
     if config.subset is not None and config.subset < len(pool):
-        share = config.subset / len(pool)
-        _, pool = _stratified(data, pool, share, rng_for("subset"), "subset")
+        _, pool = _stratified(data, pool, config.subset, rng_for("subset"), "subset")
     elif config.subset is not None and config.subset > len(pool):
         raise UserError(f"subset = {config.subset}: {data.name} has {len(pool)} training examples")
     train, validation = _stratified(
@@ -108,21 +107,21 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
 
 
 def _stratified(
-    data: Data, pool: np.ndarray, fraction: float, rng: np.random.Generator, what: str
+    data: Data, pool: np.ndarray, size: float, rng: np.random.Generator, what: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Split ``pool`` class by class; returns (rest, drawn), each sorted."""
+    """Draw a share of ``pool``, or so many, class by class: (rest, drawn), each sorted."""
     from sklearn.model_selection import train_test_split
 
     try:
         rest, drawn = train_test_split(
             pool,
-            test_size=fraction,
+            test_size=size,
             stratify=data.labels[pool],
             random_state=int(rng.integers(2**31)),
         )
     except ValueError as error:
         raise UserError(
-            f"cannot draw the {what} set ({fraction:g} of {len(pool)} examples of {data.name}, "
+            f"cannot draw the {what} set ({size:g} of {len(pool)} examples of {data.name}, "
             f"each class represented): {error}"
         ) from error
     return np.sort(rest), np.sort(drawn)

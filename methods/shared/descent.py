@@ -18,7 +18,7 @@ from torch import nn
 
 from bench.examples import Examples
 from bench.method import Method, Task
-from bench.params import Count, NonNegative, Positive
+from bench.params import Count, Momentum, NonNegative, Positive
 from bench.recipe import trainable, training_mode
 
 Batch = tuple[Any, ...]
@@ -26,15 +26,15 @@ Batch = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Descent(Method):
-    """``schedule`` steps once an epoch; ``mode`` is that of the model while it learns (in eval mode
-    batch norm keeps its statistics and dropout is off); ``shuffle=false`` takes examples in the
-    order of the training set."""
+    """Steps: ``schedule`` moves the rate once an epoch; ``momentum`` is for sgd; ``mode`` is the
+    model's while it learns (in eval mode batch norm keeps its statistics and dropout is off);
+    ``shuffle=false`` takes examples in the order of the training set."""
 
     epochs: Count = 1
     batch_size: Count = 64
     optimizer: Literal["sgd", "adam"] = "sgd"
     lr: Positive = 0.01
-    momentum: NonNegative = 0.0
+    momentum: Momentum = 0.0
     weight_decay: NonNegative = 0.0
     schedule: Literal["constant", "cosine"] = "constant"
     mode: Literal["train", "eval"] = "train"
@@ -43,6 +43,7 @@ class Descent(Method):
     def descend(
         self,
         model: nn.Module,
+        task: Task,
         epoch: Callable[[], Iterable[Batch]],
         loss: Callable[..., torch.Tensor],
         *,
@@ -51,6 +52,8 @@ class Descent(Method):
     ) -> nn.Module:
         """A copy of ``model`` after ``epochs`` rounds of ``epoch()``, in eval mode.
 
+        Where that makes not one step, ``task`` is given a note.
+
         ``loss(student, *batch)`` is the scalar to go down; ``groups`` gives parameter groups with
         learning rates of their own; ``clip`` bounds the gradient's norm (0: no bound).
         """
@@ -58,6 +61,7 @@ class Descent(Method):
         student = training_mode(student) if self.mode == "train" else student.eval()
         weights = trainable(student)
         optimizer = self._optimizer(groups(student) if groups else [{"params": weights}])
+        steps = 0
         rates = [group["lr"] for group in optimizer.param_groups]
         for done in range(self.epochs):
             for group, rate in zip(optimizer.param_groups, rates, strict=True):
@@ -69,6 +73,9 @@ class Descent(Method):
                 if clip:
                     nn.utils.clip_grad_norm_(weights, clip)
                 optimizer.step()
+                steps += 1
+        if not steps:
+            task.note("no step was taken: there was no batch to take it on")
         return student.eval()
 
     def order(self, task: Task) -> torch.Generator | None:

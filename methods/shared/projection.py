@@ -82,7 +82,9 @@ def core_size(sigma: torch.Tensor, gamma: float, rule: Rule = "paper") -> int:
     gamma. PGU's three scripts: ``removal``: the number of k whose share does not exceed gamma,
     mostly one fewer; ``class``: one more than that; ``depoison``: the number whose share is below.
     """
-    share = sigma.cumsum(0) / sigma.sum().clamp(min=torch.finfo(sigma.dtype).tiny)
+    if gamma == 0 or sigma.sum() == 0:
+        return 0  # nothing to keep
+    share = sigma.cumsum(0) / sigma.sum()
     within = share <= gamma if rule in ("removal", "class") else share < gamma
     return min(int(within.sum()) + (rule in ("paper", "class")), len(sigma))
 
