@@ -25,11 +25,10 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from bench.method import Task
 from bench.params import Count, NonNegative, Positive
-from methods.shared.descent import Descent, endless, pairs
+from methods.shared.descent import Descent, cross_entropies, endless, pairs
 from methods.shared.importance import importance
 
 VERSION = 2
@@ -70,11 +69,7 @@ class GISA(Descent):
             return pairs(task.retain.batches(self.batch_size, order), forgotten, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
-            retained, retain_labels, forgotten, forget_labels = pair
-            return self.joint(
-                functional.cross_entropy(student(retained), retain_labels),
-                functional.cross_entropy(student(forgotten), forget_labels),
-            )
+            return self.joint(*cross_entropies(student, *pair))
 
         return self.descend(model, task, epoch, loss, groups=groups, clip=self.clip)
 

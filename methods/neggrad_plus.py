@@ -24,11 +24,10 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from bench.method import Task
 from bench.params import Count, Fraction, NonNegative, Positive
-from methods.shared.descent import Descent, anchor, endless, pairs
+from methods.shared.descent import Descent, anchor, cross_entropies, endless, pairs
 
 VERSION = 2
 NAME = "neggrad+"
@@ -60,12 +59,8 @@ class NegGradPlus(Descent):
             return pairs(task.retain.batches(self.batch_size, order), forgotten, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
-            retained, retain_labels, forgotten, forget_labels = pair
-            return self.joint(
-                functional.cross_entropy(student(retained), retain_labels),
-                functional.cross_entropy(student(forgotten), forget_labels),
-                anchor(student, model, self.anchor) if self.anchor else 0.0,
-            )
+            pull = anchor(student, model, self.anchor) if self.anchor else 0.0
+            return self.joint(*cross_entropies(student, *pair), pull)
 
         return self.descend(model, task, epoch, loss)
 

@@ -15,6 +15,7 @@ from typing import Any, Literal
 
 import torch
 from torch import nn
+from torch.nn import functional
 
 from bench.examples import Examples
 from bench.method import Method, Task
@@ -123,6 +124,18 @@ def pairs(
     for retained, forgotten in zip(retain, forget, strict=False):
         if unequal == "use" or len(forgotten[0]) == len(retained[0]):
             yield *retained, *forgotten
+
+
+def cross_entropies(
+    student: nn.Module,
+    retained: torch.Tensor,
+    retain_labels: torch.Tensor,
+    forgotten: torch.Tensor,
+    forget_labels: torch.Tensor,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """The loss on the retain and on the forget batch of a pair, in that order."""
+    retain = functional.cross_entropy(student(retained), retain_labels)
+    return retain, functional.cross_entropy(student(forgotten), forget_labels)
 
 
 def anchor(model: nn.Module, origin: nn.Module, strength: float) -> torch.Tensor:
