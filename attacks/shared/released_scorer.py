@@ -114,7 +114,10 @@ def _cuts(
 
 
 def _float32_grid(low: float, high: float, count: int) -> np.ndarray:
-    """What torch.linspace gives: float32, from both ends to the middle, rounded once."""
+    """What torch.linspace gives: float32, from both ends to the middle, rounded once.
+
+    By way of float64, which tells it from torch only where ``low`` is below 1e-16 of a step.
+    """
     if count < 2:
         return np.full(count, low, dtype=np.float32).astype(np.float64)
     first, last = np.float64(np.float32(low)), np.float64(np.float32(high))
