@@ -12,8 +12,6 @@ told apart.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy.stats import rankdata
 
@@ -48,37 +46,36 @@ WHERE = {
     "validation_error": ("validation", "true"),
     "test_error": ("test", "true"),
 }
-PerModel = Callable[[Population], np.ndarray]
 
 
 def errors(outputs: Outputs) -> Scores:
-    measures = _measures(outputs)
-    scores = []
-    for readout, measure in measures.items():
-        reference = measure(outputs.retrained)
-        for row, population in outputs.rows.items():
-            paired = reference[population.members]
-            rng = outputs.rng("errors", readout)
-            scores.append(score_models(row, readout, measure(population), paired, rng))
+    reference = _measured(outputs, outputs.retrained)
+    found = {row: _measured(outputs, population) for row, population in outputs.rows.items()}
+    scores = [
+        score_models(
+            row,
+            readout,
+            found[row][readout],
+            theirs[population.members],
+            outputs.rng("errors", readout),
+        )
+        for readout, theirs in reference.items()
+        for row, population in outputs.rows.items()
+    ]
     known = [*READOUTS, *BALANCED, *TWO_CLASS]
-    return Scores([readout for readout in known if readout.name in measures], scores)
+    return Scores([readout for readout in known if readout.name in reference], scores)
 
 
-def _measures(outputs: Outputs) -> dict[str, PerModel]:
-    """What is measured of each model, by readout."""
-    found: dict[str, PerModel] = {}
+def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:
+    """Every readout of each model, float64 [m]."""
+    found = {}
     for name, (part, kind) in WHERE.items():
         labels = getattr(outputs.labels[part], kind)
-        found[name] = lambda p, part=part, labels=labels: error_rates(p, part, labels)
-        found[f"{name}_balanced"] = lambda p, part=part, labels=labels: balanced_error_rates(
-            p, part, labels
-        )
+        found[name] = error_rates(population, part, labels)
+        found[f"{name}_balanced"] = balanced_error_rates(population, part, labels)
     if outputs.num_classes == 2:
-        labels = outputs.labels["test"].true
-        for readout, column in zip(TWO_CLASS, range(4), strict=True):
-            found[readout.name] = lambda p, column=column: two_class(p.logits["test"], labels)[
-                column
-            ]
+        values = two_class(population.logits["test"], outputs.labels["test"].true)
+        found |= {readout.name: of for readout, of in zip(TWO_CLASS, values, strict=True)}
     return found
 
 

@@ -5,7 +5,15 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
-from bench.registry import PACKAGES, SINGULAR, Entry, Registry, parameters, takes_path
+from bench.registry import (
+    PACKAGES,
+    SINGULAR,
+    Entry,
+    Registry,
+    needs_in_words,
+    parameters,
+    takes_path,
+)
 from bench.spelling import parse, spell_value, unknown
 
 LIMITS = {
@@ -40,8 +48,7 @@ def card(entry: Entry) -> str:
     lines = [f"{spelled} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
     if entry.kind == "methods":
         method = target()
-        needs = [*method.requirements(), *(["training-time statistics"] * method.prepares())]
-        lines.append(f"needs: {', '.join(needs) or 'nothing'}")
+        lines.append(f"needs: {needs_in_words(method.requirements(), method.prepares())}")
     lines.append(f"file: {inspect.getfile(target)}")
     return "\n".join(lines)
 

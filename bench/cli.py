@@ -160,10 +160,11 @@ def list_plugins(
 
 def _summary(source: Any) -> str:
     """What it is; what a method needs and who published it; what else can be set."""
+    from bench.registry import needs_in_words
+
     lines = [source.summary]
     if source.kind == "methods":
-        needs = [*source.needs, *(["training-time statistics"] if source.prepares else [])]
-        lines.append(f"needs: {', '.join(needs) or 'nothing'}")
+        lines.append(f"needs: {needs_in_words(source.needs, source.prepares)}")
     if source.paper:
         lines.append(f"paper: {source.paper}")
     if source.params:

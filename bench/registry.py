@@ -16,7 +16,7 @@ import math
 import re
 import sys
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import MISSING, dataclass, fields, is_dataclass
 from functools import cached_property
 from importlib.metadata import EntryPoint, entry_points
@@ -283,6 +283,11 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     if isinstance(checked, float) and not math.isfinite(checked):
         raise UserError(f"{where} = {value}: should be a finite number")
     return checked
+
+
+def needs_in_words(needs: Iterable[str], prepares: bool) -> str:
+    """What a method reads, for people."""
+    return ", ".join([*needs, *(["training-time statistics"] if prepares else [])]) or "nothing"
 
 
 def takes_path(dataset: Any) -> bool:

@@ -22,12 +22,12 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from bench.examples import Examples
 from bench.method import Task
 from bench.params import Count, Fraction, Positive
 from methods.shared.descent import Descent
+from methods.shared.divergence import softened_divergence
 
 VERSION = 1
 Reduction = Literal["mean", "batchmean"]
@@ -74,7 +74,5 @@ def divergence(
     student: torch.Tensor, teacher: torch.Tensor, temperature: float, reduction: Reduction
 ) -> torch.Tensor:
     """KL(teacher || student) of softened logits [n, classes], averaged as ``reduction`` says."""
-    target = (teacher / temperature).log_softmax(1)
-    found = (student / temperature).log_softmax(1)
-    each = functional.kl_div(found, target, reduction="none", log_target=True)
+    each = softened_divergence(student, teacher, temperature)
     return each.mean() if reduction == "mean" else each.sum(1).mean()

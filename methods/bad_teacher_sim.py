@@ -30,10 +30,10 @@ from bench.examples import Examples
 from bench.method import Task
 from bench.params import Count, NonNegative, Positive
 from methods.shared.descent import Descent
-from methods.shared.features import penultimate
+from methods.shared.divergence import softened_divergence
+from methods.shared.features import FEATURE_BATCH, penultimate
 
 VERSION = 1
-FEATURE_BATCH = 500
 
 
 @dataclass(frozen=True)
@@ -55,15 +55,16 @@ class BadTeacherSim(Descent):
             penultimate(model, task.retain.image_batches(FEATURE_BATCH)),
             self.neighbours,
         )
-        kept, counts = near.flatten().unique(return_counts=True)
+        chosen, counts = near.flatten().unique(return_counts=True)
+        kept = task.retain.take(chosen)
         weights = counts / counts.float().mean()
 
         def epoch() -> Iterator[tuple[torch.Tensor, nn.Module, torch.Tensor]]:
-            for forgotten, chunk in self._alternate(task, task.retain.take(kept)):
+            for forgotten, chunk in self._alternate(task, kept):
                 if forgotten:
                     yield task.forget.take(chunk).images, bad, torch.ones_like(chunk)
                 else:
-                    yield task.retain.take(kept[chunk]).images, competent, weights[chunk]
+                    yield kept.take(chunk).images, competent, weights[chunk]
 
         def loss(
             student: nn.Module, images: torch.Tensor, teacher: nn.Module, weight: torch.Tensor
@@ -106,7 +107,4 @@ def weighted_divergence(
     student: torch.Tensor, teacher: torch.Tensor, weight: torch.Tensor, temperature: float
 ) -> torch.Tensor:
     """Mean over examples of weight * KL(teacher || student) of softened logits [n, classes]."""
-    target = (teacher / temperature).log_softmax(1)
-    found = (student / temperature).log_softmax(1)
-    each = functional.kl_div(found, target, reduction="none", log_target=True).sum(1)
-    return (weight * each).mean()
+    return (weight * softened_divergence(student, teacher, temperature).sum(1)).mean()

@@ -59,8 +59,9 @@ class NegGradPlus(Descent):
             return pairs(task.retain.batches(self.batch_size, order), forgotten, self.unequal)
 
         def loss(student: nn.Module, *pair: torch.Tensor) -> torch.Tensor:
+            losses = cross_entropies(student, *pair)
             pull = anchor(student, model, self.anchor) if self.anchor else 0.0
-            return self.joint(*cross_entropies(student, *pair), pull)
+            return self.joint(*losses, pull)
 
         return self.descend(model, task, epoch, loss)
 

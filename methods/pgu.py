@@ -52,7 +52,7 @@ from torch import nn
 from bench import seeds
 from bench.examples import Examples
 from bench.method import Method, Task
-from bench.params import Count, Fraction, NonNegative, Positive
+from bench.params import Count, Fraction, Natural, NonNegative, Positive
 from bench.recipe import BATCH_NORM, accuracy
 from bench.spelling import unknown
 from methods.shared import stopping
@@ -63,6 +63,7 @@ from methods.shared.projection import (
     project_out,
     weight_layers,
 )
+from methods.shared.reverse import reverse_loss
 from methods.shared.trust_region import TrustRegion
 
 VERSION = 2
@@ -85,7 +86,7 @@ class PGU(Method):
     unit_stride: bool = False
     augmented: bool = False
     shuffle: bool = False
-    trust_rank: Annotated[int, Field(ge=0)] = 400
+    trust_rank: Natural = 400
     stop: Literal["auto", "gap", "fall", "never"] = "auto"
     tolerance: Fraction = 0.05
 
@@ -193,13 +194,11 @@ class PGU(Method):
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor, lam: float) -> torch.Tensor:
         """Equation 1, averaged over the batch; ``lam`` > 0 maximises the entropy."""
-        log_p = logits.log_softmax(1)
-        own = log_p.exp().gather(1, labels[:, None])[:, 0]
-        if self.entropy == "others":
-            others = torch.ones_like(log_p, dtype=torch.bool).scatter_(1, labels[:, None], False)
-            log_p = logits[others].reshape(len(logits), -1).log_softmax(1)
-        entropy = -(log_p.exp() * log_p).sum(1)
-        return (-torch.log(1 - own + self.eps) - lam * entropy).mean()
+        if self.entropy == "all":
+            return reverse_loss(logits, labels, self.eps, lam)
+        others = torch.ones_like(logits, dtype=torch.bool).scatter_(1, labels[:, None], False)
+        spread = logits[others].reshape(len(logits), -1)
+        return reverse_loss(logits, labels, self.eps, lam, spread)
 
     def _choose(
         self, states: Iterator[stopping.State], model: nn.Module, task: Task, depoison: bool

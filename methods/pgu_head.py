@@ -40,10 +40,10 @@ from torch.nn import functional
 
 from bench.method import Method, Task
 from bench.params import Count, Fraction, NonNegative, Positive
-from methods.shared.features import last_linear, penultimate
+from methods.shared.features import FEATURE_BATCH, last_linear, penultimate
+from methods.shared.reverse import reverse_loss
 
 VERSION = 2
-FEATURE_BATCH = 500
 State = dict[str, torch.Tensor]
 
 
@@ -95,11 +95,8 @@ class PGUHead(Method):
 
     def loss(self, logits: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """L, averaged over the batch; with sign=slides it may be NaN, with a finite gradient."""
-        log_p = logits.log_softmax(1)
-        own = log_p.exp().gather(1, labels[:, None])[:, 0]
         offset = self.offset if self.sign == "pgu" else -self.offset
-        entropy = -(log_p.exp() * log_p).sum(1)
-        return (-torch.log(1 - own + offset) - self.lam * entropy).mean()
+        return reverse_loss(logits, labels, offset, self.lam)
 
     def _epochs(
         self, model: nn.Module, head: nn.Linear, basis: torch.Tensor, task: Task

@@ -10,13 +10,12 @@ one and reported on another, with the same training, validation and test example
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
 import numpy as np
-from pydantic import Field
 
 from bench.errors import UserError
-from bench.params import OpenFraction
+from bench.params import Natural, OpenFraction
 from bench.scenario import ForgetRequest, TrainingSet, numbered
 
 VERSION = 1
@@ -28,7 +27,7 @@ def poison(
     *,
     rate: OpenFraction = 0.2,
     flip: Literal["pairs", "any"] = "pairs",
-    draw: Annotated[int, Field(ge=0)] = 0,
+    draw: Natural = 0,
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
     flipped = training.labels.copy()

@@ -7,13 +7,10 @@ which share of each class; ``draw`` numbers the draws.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import numpy as np
-from pydantic import Field
 
 from bench.errors import UserError
-from bench.params import Count, OpenFraction
+from bench.params import Count, Natural, OpenFraction
 from bench.scenario import ForgetRequest, TrainingSet, numbered
 
 VERSION = 2
@@ -26,7 +23,7 @@ def random_removal(
     *,
     fraction: OpenFraction = 0.1,
     count: Count | None = None,
-    draw: Annotated[int, Field(ge=0)] = 0,
+    draw: Natural = 0,
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
     forget = np.zeros(len(training.labels), dtype=bool)

@@ -19,6 +19,9 @@ def last_linear(model: nn.Module) -> nn.Linear:
     return found[-1]
 
 
+FEATURE_BATCH = 500  # images at once, where only features are wanted
+
+
 @torch.no_grad()
 def penultimate(model: nn.Module, image_batches: Iterable[torch.Tensor]) -> torch.Tensor:
     """The inputs of the last linear layer, float32 [n, d], in eval mode."""
