@@ -1,73 +1,168 @@
-"""Entropy of the outputs on Df: does the model look as sure as one that never saw these examples?
+"""Entropy and confidence of the outputs: is the model as sure as one that never saw these examples?
 
 Citation: the PGU paper (Hoang et al., WACV 2024, section 4.2 and figure 1) draws histograms of the
 log-entropy of the softmax on Df.
-Equations: H = -sum_c p_c log p_c in nats; per model the mean over Df. Against the retrained
-population: Jensen-Shannon divergence (base 2) of the two histograms of log H, and the Wasserstein
-distance of H itself.
+Equations: H = -sum_c p_c log p_c in nats; confidence = p of the label that was trained. On Df, Dr
+and test data: per model the mean; against the retrained population the Jensen-Shannon divergence
+(base 2) of histograms and the Wasserstein distance W1 = integral of |F_row - F_retrained| of the
+values themselves, of all outputs of all models together.
 Deviations: the paper shows pictures only. Ours have its bins, 100 of width 0.2 between log H = -19
 and 1; H below e^-19 (a saturated softmax has log 0 in the published code) counts in the first bin.
-With few models two honest populations do not score 0: compare with the `retrain` row.
+Confidences have 50 bins of width 0.02. With few models two honest populations do not score 0:
+compare with the `retrain` row. Values on Df are kept (curves "<row>|forget_entropy" and
+"<row>|forget_confidence", models x examples). Where a class was removed, confidence is that of the
+likeliest class.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import numpy as np
-from scipy.stats import wasserstein_distance
 
-from attacks.shared.intervals import jackknife, score_models, score_population
+from attacks.shared.intervals import score_jackknife, score_models
 from attacks.shared.probabilities import entropy as entropy_of
-from bench.outputs import Outputs, Readout, Scores
+from attacks.shared.probabilities import of_own_class, probabilities
+from bench.attack import declares
+from bench.outputs import Outputs, Population, Readout, Scores
 
-VERSION = 1
+VERSION = 2
+PLACES = {"forget": "Df", "retain": "Dr", "test": "test data"}
 EDGES = np.linspace(-19, 1, 101)
+CONFIDENCE_EDGES = np.linspace(0, 1, 51)
 
-READOUTS = [
-    Readout("forget_entropy", "mean entropy on Df (nats)"),
-    Readout("entropy_js", "entropy on Df: JS to retrained", "low", 0.0, main=True, short="H JS"),
-    Readout("entropy_w1", "entropy on Df: Wasserstein to retrained (nats)", "low", 0.0),
+
+def log_entropy_counts(values: np.ndarray) -> np.ndarray:
+    """Counts of log-entropy in the fixed bins, float64 [m, bins], for entropies [m, n]."""
+    floor, ceiling = np.exp(EDGES[0]), np.exp(EDGES[-1])
+    return _counts(np.log(np.clip(values, floor, ceiling * (1 - 1e-12))), EDGES)
+
+
+def confidence_counts(values: np.ndarray) -> np.ndarray:
+    """Counts of confidences [m, n] in the fixed bins, float64 [m, bins]."""
+    return _counts(values, CONFIDENCE_EDGES)
+
+
+def _counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    return np.array([np.histogram(row, edges)[0] for row in values], dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Measure:
+    """A number that each output has, and the fixed bins that it is counted in."""
+
+    name: str
+    unit: str
+    of: Callable[[np.ndarray, np.ndarray], np.ndarray]  # logits, labels -> [m, n]
+    counts: Callable[[np.ndarray], np.ndarray]
+    histogram: str  # the name of the histogram's curve
+
+
+MEASURES = [
+    Measure(
+        "entropy", " (nats)", lambda z, _labels: entropy_of(z), log_entropy_counts, "log_entropy"
+    ),
+    Measure(
+        "confidence",
+        "",
+        lambda z, labels: of_own_class(probabilities(z), labels),
+        confidence_counts,
+        "confidence_in_label",
+    ),
 ]
 
 
+def _readouts(measure: Measure, part: str) -> list[Readout]:
+    """The mean and the two distances to retraining."""
+    name, where = measure.name, f"{measure.name} on {PLACES[part]}"
+    on, main = f"{part}_{name}", (name, part) == ("entropy", "forget")
+    return [
+        Readout(on, f"mean {where}{measure.unit}"),
+        Readout(
+            f"{on}_js",
+            f"{where}: JS to retrained",
+            "low",
+            0.0,
+            main=main,
+            short="H JS" if main else "",
+        ),
+        Readout(f"{on}_w1", f"{where}: Wasserstein to retrained{measure.unit}", "low", 0.0),
+    ]
+
+
+READOUTS = [r for part in PLACES for measure in MEASURES for r in _readouts(measure, part)]
+
+
+@declares(reports=("retain", "test"))
 def entropy(outputs: Outputs) -> Scores:
-    reference = entropy_of(outputs.retrained.logits["forget"])
-    reference_counts = histograms(reference)
-    scores, curves = [], {"|edges": EDGES, "retrained|log_entropy": reference_counts.sum(0)}
-    for row, population in outputs.rows.items():
-        values = entropy_of(population.logits["forget"])
-        counts = histograms(values)
-        curves[f"{row}|log_entropy"] = counts.sum(0)
-        scores.append(
-            score_models(
-                row,
-                "forget_entropy",
-                values.mean(1),
-                reference.mean(1)[population.members],
-                outputs.rng("entropy", "mean"),
-            )
-        )
-        size, paired = len(population), population.members
-
-        def distances(kept, values=values, counts=counts, paired=paired):
-            theirs = paired[kept]
-            return np.array(
-                [
-                    js_divergence(counts[kept].sum(0), reference_counts[theirs].sum(0)),
-                    wasserstein_distance(values[kept].ravel(), reference[theirs].ravel()),
-                ]
-            )
-
-        found, bounds = jackknife(distances, size, (1.0, np.inf))
-        for name, value, bound in zip(("entropy_js", "entropy_w1"), found, bounds, strict=True):
-            scores.append(score_population(row, name, value, 0.0, size, bound))
+    scores, curves = [], {"|edges": EDGES, "|confidence_edges": CONFIDENCE_EDGES}
+    for part in PLACES:
+        labels = outputs.labels[part].train
+        for measure in MEASURES:
+            reference = measure.of(outputs.retrained.logits[part], labels)
+            histogram = measure.histogram + ("" if part == "forget" else f"_{part}")
+            curves[f"retrained|{histogram}"] = measure.counts(reference).sum(0)
+            for row, population in outputs.rows.items():
+                values = measure.of(population.logits[part], labels)
+                curves[f"{row}|{histogram}"] = measure.counts(values).sum(0)
+                if part == "forget":
+                    curves[f"{row}|forget_{measure.name}"] = values.astype(np.float32)
+                found = _against(row, population, measure, part, values, reference, outputs)
+                scores += found[0]
+                curves |= found[1]
     return Scores(READOUTS, scores, curves)
 
 
-def histograms(values: np.ndarray) -> np.ndarray:
-    """Counts of log-entropy in the fixed bins, float64 [m, bins], for entropies [m, n]."""
-    floor, ceiling = np.exp(EDGES[0]), np.exp(EDGES[-1])
-    logs = np.log(np.clip(values, floor, ceiling * (1 - 1e-12)))
-    return np.array([np.histogram(row, EDGES)[0] for row in logs], dtype=np.float64)
+def _against(
+    row: str,
+    population: Population,
+    measure: Measure,
+    part: str,
+    values: np.ndarray,
+    reference: np.ndarray,
+    outputs: Outputs,
+) -> tuple[list, dict[str, np.ndarray]]:
+    """A row's mean and its distances to the retrained population, with intervals."""
+    mean, js, w1 = _readouts(measure, part)
+    rng = outputs.rng("entropy", mean.name)
+    theirs = reference[population.members]
+    score = score_models(row, mean.name, values.mean(1), theirs.mean(1), rng)
+    counts, their_counts = measure.counts(values), measure.counts(theirs)
+    distance = Wasserstein(values, theirs)
+
+    def distances(kept: np.ndarray) -> np.ndarray:
+        divergence = js_divergence(counts[kept].sum(0), their_counts[kept].sum(0))
+        return np.array([divergence, distance(kept)])
+
+    scores, curves = score_jackknife(row, [js, w1], distances, len(values), (1.0, np.inf))
+    return [score, *scores], curves
+
+
+class Wasserstein:
+    """W1 between the pooled values of two populations [m, n], for any models that stay.
+
+    Values are sorted once: leaving models out only changes the weights of the steps.
+    """
+
+    def __init__(self, first: np.ndarray, second: np.ndarray):
+        pooled = np.concatenate([first.ravel(), second.ravel()])
+        order = np.argsort(pooled, kind="stable")
+        self.widths = np.diff(pooled[order])
+        sides = [
+            sign * np.repeat(np.arange(1, len(side) + 1), side.shape[1])
+            for sign, side in ((1, first), (-1, second))
+        ]
+        self.models = np.concatenate(sides)[order]  # 1, 2, ... of the first, -1, -2, ...
+        self.count = len(first)
+
+    def __call__(self, kept: np.ndarray) -> float:
+        weights = np.zeros(2 * self.count + 1)  # negative indices reach the second population
+        weights[kept + 1] = 1.0
+        weights[-(kept + 1)] = -1.0
+        steps = weights[self.models].cumsum()[:-1]
+        share = len(kept) * (len(self.models) / (2 * self.count))
+        return float(np.abs(steps) @ self.widths / share)
 
 
 def js_divergence(first: np.ndarray, second: np.ndarray) -> np.ndarray:

@@ -7,7 +7,8 @@ larger logit. The row's number is the mean over models; the target that of the r
 Deviations: none; ties between logits go to the first class; a precision without any positive claim
 counts as 0. For poisoned examples the label that the original was trained on and the true label
 differ: both errors are given, so that forgetting the wrong label and learning the right one are
-told apart.
+told apart. Where a class is forgotten its outputs are dropped, its test and validation examples
+too, and there is no error on Df: no model can be right on it.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ import numpy as np
 from scipy.stats import rankdata
 
 from attacks.shared.intervals import score_models
-from bench.outputs import Outputs, Population, Readout, Scores
+from bench.attack import declares
+from bench.outputs import NO_CLASS, Outputs, Population, Readout, Scores
 
 VERSION = 2
 
@@ -39,6 +41,10 @@ TWO_CLASS = [
     Readout("test_recall", "recall on test set", percent=True),
     Readout("test_f1", "F1 on test set", percent=True),
 ]
+CLASS_GONE = (
+    "the outputs of the forgotten classes are dropped before scoring, their validation and test "
+    "examples left out: there is no error on Df"
+)
 WHERE = {
     "forget_error": ("forget", "train"),
     "forget_error_true": ("forget", "true"),
@@ -48,6 +54,7 @@ WHERE = {
 }
 
 
+@declares(reports=("forget", "retain", "validation", "test"))
 def errors(outputs: Outputs) -> Scores:
     reference = _measured(outputs, outputs.retrained)
     found = {row: _measured(outputs, population) for row, population in outputs.rows.items()}
@@ -63,7 +70,8 @@ def errors(outputs: Outputs) -> Scores:
         for row, population in outputs.rows.items()
     ]
     known = [*READOUTS, *BALANCED, *TWO_CLASS]
-    return Scores([readout for readout in known if readout.name in reference], scores)
+    notes = [CLASS_GONE] if "forget_error" not in reference else []
+    return Scores([r for r in known if r.name in reference], scores, notes=notes)
 
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:
@@ -71,6 +79,8 @@ def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]
     found = {}
     for name, (part, kind) in WHERE.items():
         labels = getattr(outputs.labels[part], kind)
+        if (labels == NO_CLASS).any():
+            continue
         found[name] = error_rates(population, part, labels)
         found[f"{name}_balanced"] = balanced_error_rates(population, part, labels)
     if outputs.num_classes == 2:

@@ -1,53 +1,65 @@
 """Forgetting quality: how well attacks tell N unlearned from N retrained models, per example.
 
-Citation: the measure of the NeurIPS 2023 unlearning competition, in two variants: ``report``,
-algorithm 1 of Y. Suprun's report (Rice University, COMP 540, 2023), and ``competition``, the
-released scorer (google-deepmind/unlearning_evaluation, metric.py).
+Citation: the measure of the NeurIPS 2023 unlearning competition, in three variants: ``report``,
+algorithm 1 of Y. Suprun's report (Rice University, COMP 540, 2023); ``notebook``, the community's
+scorer (M. Gorinova, Machine unlearning evaluation on CIFAR-10, Kaggle 2023), which that report and
+many others ran; ``competition``, the released scorer (google-deepmind/unlearning_evaluation,
+metric.py).
 Equations: for each example s of Df and each attack with rates FPR, FNR,
   eps_s = max over attacks of max(log(1 - delta - FPR) - log FNR, log(1 - delta - FNR) - log FPR);
   both rates 0: infinity; exactly one 0: the attack is discarded; NaN is discarded (nan-max).
   H(s) = 2 / 2^n(s), n(s) = 1, 2, ... the bin of width 0.5 that eps_s lies in; F = mean of H.
-  Final score = F * RA_U / RA_R * TA_U / TA_R, with mean accuracies on Dr and test; not clipped.
-report: delta 0.01, 13 bins, of which the last takes all that lies beyond.
-  The report leaves the statistic f and the attacks open; its notebook takes -log max p (blind to
-  labels: statistic=largest-loss) and a one-way threshold, which cannot see a partial shift down
-  (direction=up). Ours are LiRA's logit-scaled confidence in the trained label and both directions,
-  beside the notebook's logistic regression on stratified shuffle splits (10 % held out). If every
-  attack is discarded, algorithm 1 leaves eps undefined; as in the notebook it is 0 here. Identical
-  models defeat it: every threshold has a rate of 0 and is discarded, so F is high (see the
-  `constant` row); the final score and the errors tell such collapse from forgetting.
+  Final score = F * RA_U / RA_R * TA_U / TA_R, with mean accuracies on Dr and test; not clipped. The
+  competition took no method that needs over 20 % of retraining's time: the report says who does.
+report: delta 0.01, 13 bins, of which the last takes all that lies beyond. The report leaves the
+  statistic f and the attacks open. Ours are LiRA's logit-scaled confidence in the trained label,
+  and the notebook's attacks, its threshold in both directions: one way only, it cannot see a
+  partial shift down (direction=up). If every attack is discarded, algorithm 1 leaves eps undefined;
+  it is 0 here. Identical models defeat it: every threshold has a rate of 0 and is discarded, so F
+  is high (see the `constant` row); the final score and the errors tell such collapse apart.
+notebook: every sample value as a threshold, one way; logistic regression on 2 stratified shuffle
+  splits, 10 % held out; f = -log max p, blind to labels. It departs from algorithm 1 in three ways:
+  eps is at least 0; an attack with both directions NaN counts as infinity; nothing left gives 0.
+  Its regressions are scikit-learn's to the letter (the interval's by our own, faster Newton steps).
 competition: delta 1e-5, epsilon capped at 50, ceil(ln(N - 1)) / 0.5 bins and 0 beyond; thresholds
   on a fixed grid and intervals [l, r] around the peakier population (shared/released_scorer.py);
   the largest of about 160,000 rules is biased upwards, so that even retraining scores about 0.2.
 F depends on N and on the variant: never compare across either, and read it beside the `retrain`
 row, its ceiling. The interval is a jackknife over pairs of models: drawing models twice would fake
-separations.
+separations. Epsilons of all examples are kept (curves "<row>|epsilon").
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import numpy as np
 
 from attacks.errors import error_rates
 from attacks.shared.distinguish import logistic_rates, threshold_rates
-from attacks.shared.intervals import jackknife, score_population
+from attacks.shared.intervals import score_jackknife
 from attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,
     released_confidence,
 )
 from attacks.shared.released_scorer import released_epsilons
+from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count, OpenFraction
 
-VERSION = 2
+VERSION = 3
 BIN_WIDTH, BINS = 0.5, 13
-STATISTICS = {"logit-confidence": logit_confidence, "largest-loss": largest_loss}
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
-DELTA = {"report": 0.01, "competition": 1e-5}
-GROUPS = {"report": 20, "competition": 10}  # of the jackknife
+SETTINGS = {  # what each variant takes where a user says nothing else
+    "report": {"delta": 0.01, "statistic": "logit-confidence", "direction": "both", "splits": 3},
+    "notebook": {"delta": 0.01, "statistic": "largest-loss", "direction": "up", "splits": 2},
+    "competition": {"delta": 1e-5, "statistic": "logit-confidence"},
+}
+GROUPS = {"report": 20, "notebook": 20, "competition": 10}  # of the jackknife
+Epsilons = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 READOUTS = [
     Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True, short="F"),
@@ -55,54 +67,68 @@ READOUTS = [
 ]
 
 
+@declares(reports=("retain", "test"))
 def forgetting_quality(
     outputs: Outputs,
     *,
-    variant: Literal["report", "competition"] = "report",
+    variant: Literal["report", "notebook", "competition"] = "report",
     delta: OpenFraction | None = None,
-    statistic: Literal["logit-confidence", "largest-loss"] = "logit-confidence",
-    direction: Literal["both", "up"] = "both",
+    statistic: Literal["logit-confidence", "largest-loss"] | None = None,
+    direction: Literal["both", "up"] | None = None,
     logistic: bool = True,
-    splits: Count = 3,
+    splits: Count | None = None,
 ) -> Scores:
-    labels = outputs.labels["forget"].train
-    released = variant == "competition"
-    of = STATISTICS[statistic]
-    if released and statistic == "logit-confidence":
-        of = released_confidence
+    given = {"delta": delta, "statistic": statistic, "direction": direction, "splits": splits}
+    chosen = SETTINGS[variant] | {k: value for k, value in given.items() if value is not None}
+    labels, of = outputs.labels["forget"].train, statistic_of(variant, chosen["statistic"])
+    published, epsilons = (
+        epsilons_of(variant, chosen, logistic, one) for one in (variant == "notebook", False)
+    )
     reference = of(outputs.retrained.logits["forget"], labels)
-    delta = DELTA[variant] if delta is None else delta
-
-    def epsilons(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-        if released:
-            return released_epsilons(unlearned, retrained, delta)
-        rates = [threshold_rates(unlearned, retrained, both=direction == "both")]
-        if logistic:
-            rng = outputs.rng("forgetting-quality", "splits")
-            rates.append(logistic_rates(unlearned, retrained, splits, rng))
-        false, missed = (np.concatenate(parts, axis=1) for parts in zip(*rates, strict=True))
-        return example_epsilons(false, missed, delta)
-
-    scores, curves = [], {"|epsilon_edges": EDGES}
+    scores, curves, notes = [], {"|epsilon_edges": EDGES}, []
     for row, population in outputs.rows.items():
+        count = len(population)
+        if count < 2:
+            notes.append(f"forgetting-quality: {row} not scored, one model has no distribution")
+            continue
         unlearned = of(population.logits["forget"], labels)
         retrained = reference[population.members]
-        found = epsilons(unlearned, retrained)
-        curves[f"{row}|epsilon"] = np.bincount(bin_of(found) - 1, minlength=BINS)
+        everyone = curves[f"{row}|epsilon"] = published(unlearned, retrained)
         ratios = accuracy_ratios(outputs, population)
 
-        def both_scores(kept, unlearned=unlearned, retrained=retrained, ratios=ratios):
-            of_models = epsilons(unlearned[kept], retrained[kept])
-            quality = released_quality(of_models, len(kept)) if released else quality_of(of_models)
+        def both_scores(kept, u=unlearned, r=retrained, everyone=everyone, ratios=ratios):
+            found = everyone if len(kept) == len(u) else epsilons(u[kept], r[kept])
+            quality = quality_of(variant, found, len(kept))
             return np.array([quality, quality * final_factor(ratios, kept)])
 
-        count = len(population)
-        values, bounds = jackknife(both_scores, count, (1.0, np.inf), GROUPS[variant])
-        scores += [
-            score_population(row, readout.name, value, 1.0, count, bound)
-            for readout, value, bound in zip(READOUTS, values, bounds, strict=True)
-        ]
-    return Scores(READOUTS, scores, curves)
+        of_row, left_out = score_jackknife(
+            row, READOUTS, both_scores, count, (1.0, np.inf), GROUPS[variant]
+        )
+        scores += of_row
+        curves |= left_out
+    return Scores(READOUTS, scores, curves, notes)
+
+
+def statistic_of(variant: str, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """f: one number of each output [models, examples], from logits and labels."""
+    if name == "largest-loss":
+        return largest_loss
+    return released_confidence if variant == "competition" else logit_confidence
+
+
+def epsilons_of(variant: str, chosen: dict, logistic: bool, one_by_one: bool = False) -> Epsilons:
+    """Epsilon of each example, of statistics [models, examples] of both populations."""
+    if variant == "competition":
+        return partial(released_epsilons, delta=chosen["delta"])
+
+    def epsilons(unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
+        rates = [threshold_rates(unlearned, retrained, both=chosen["direction"] == "both")]
+        if logistic:
+            rates.append(logistic_rates(unlearned, retrained, chosen["splits"], one_by_one))
+        false, missed = (np.concatenate(parts, axis=1) for parts in zip(*rates, strict=True))
+        return example_epsilons(false, missed, chosen["delta"], variant == "notebook")
+
+    return epsilons
 
 
 def accuracy_ratios(outputs: Outputs, population: Population) -> list[np.ndarray]:
@@ -127,26 +153,36 @@ def final_factor(ratios: list[np.ndarray], kept: np.ndarray) -> float:
     return float(np.prod([unlearned / retrained for unlearned, retrained in means]))
 
 
-def example_epsilons(false: np.ndarray, missed: np.ndarray, delta: float) -> np.ndarray:
-    """Algorithm 1: epsilon of each example from rates [examples, attacks]; 0 if nothing is left."""
+def example_epsilons(
+    false: np.ndarray, missed: np.ndarray, delta: float, notebook: bool = False
+) -> np.ndarray:
+    """Algorithm 1: epsilon of each example from rates [examples, attacks]; 0 if nothing is left.
+
+    ``notebook``: as the notebook has it, at least 0 and infinity where both directions are NaN.
+    """
     with np.errstate(divide="ignore", invalid="ignore"):
         forward = np.log(1 - delta - false) - np.log(missed)
         backward = np.log(1 - delta - missed) - np.log(false)
         epsilon = np.fmax(forward, backward)  # ignores a NaN beside a number
+    if notebook:
+        epsilon[np.isnan(forward) & np.isnan(backward)] = np.inf
     epsilon[(false == 0) & (missed == 0)] = np.inf
     epsilon[(false == 0) ^ (missed == 0)] = np.nan
     strongest = np.fmax.reduce(epsilon, axis=1)
-    return np.where(np.isnan(strongest), 0.0, strongest)
+    strongest = np.where(np.isnan(strongest), 0.0, strongest)
+    return np.maximum(strongest, 0.0) if notebook else strongest
+
+
+def quality_of(variant: str, epsilon: np.ndarray, models: int) -> float:
+    """F of epsilons that ``models`` models of each kind gave."""
+    if variant == "competition":
+        return released_quality(epsilon, models)
+    return float((2.0 / 2.0 ** bin_of(epsilon)).mean())
 
 
 def bin_of(epsilon: np.ndarray) -> np.ndarray:
     """The bin 1..13 of each epsilon: width 0.5 from 0; what lies beyond counts in the last."""
     return np.clip(np.digitize(epsilon, EDGES), 1, BINS)
-
-
-def quality_of(epsilon: np.ndarray) -> float:
-    """F: the mean of 2 / 2^bin."""
-    return float((2.0 / 2.0 ** bin_of(epsilon)).mean())
 
 
 def released_quality(epsilon: np.ndarray, models: int) -> float:

@@ -5,7 +5,8 @@ Saliency, ICLR 2024; ToW (tug of war): K. Zhao et al., What Makes Unlearning Har
 About It, NeurIPS 2024.
 Equations, per model and against the retrained model of its pair, accuracies from 0 to 1:
   average gap = mean of |difference| of the errors on Df, Dr and test data and of MIA efficacy;
-  ToW = (1 - |dDf|) (1 - |dDr|) (1 - |dtest|), 1 for a model that errs like retraining.
+  ToW = (1 - |dDf|) (1 - |dDr|) (1 - |dtest|), 1 for a model that errs like retraining;
+  ToW-MIA has the difference of MIA efficacy in place of dDf.
 Deviations: the papers compare with a mean over retrained models or with the one of equal seed; ours
 is the latter. The row `retrain` shows what two honest retrainings differ by, the floor of the gap.
 MIA efficacy takes validation data as unseen (see mia-efficacy). Errors on Df are against the label
@@ -19,25 +20,32 @@ import numpy as np
 from attacks.errors import error_rates
 from attacks.mia_efficacy import efficacies
 from attacks.shared.intervals import score_models
+from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 READOUTS = [
     Readout("average_gap", "average gap to retraining", "low", 0.0, percent=True),
     Readout("tow", "ToW", "high", 1.0),
+    Readout("tow_mia", "ToW-MIA", "high", 1.0),
 ]
 
 
+@declares(reports=("forget", "retain", "test"))
 def gap(outputs: Outputs) -> Scores:
     reference = measures(outputs, outputs.retrained)
     scores = []
     for row, population in outputs.rows.items():
         apart = np.abs(measures(outputs, population) - reference[:, population.members])
-        found = {"average_gap": (apart.mean(0), 0.0), "tow": ((1 - apart[:3]).prod(0), 1.0)}
-        for readout, (values, target) in found.items():
-            rng = outputs.rng("gap", readout)
-            scores.append(score_models(row, readout, values, np.full(len(values), target), rng))
+        for readout, values in zip(READOUTS, summaries(apart), strict=True):
+            rng, target = outputs.rng("gap", readout.name), np.full(len(values), readout.target)
+            scores.append(score_models(row, readout.name, values, target, rng))
     return Scores(READOUTS, scores)
+
+
+def summaries(apart: np.ndarray) -> np.ndarray:
+    """Average gap, ToW and ToW-MIA, [3, m], of the absolute differences on ``measures``."""
+    return np.stack([apart.mean(0), (1 - apart[:3]).prod(0), (1 - apart[1:]).prod(0)])
 
 
 def measures(outputs: Outputs, population: Population) -> np.ndarray:

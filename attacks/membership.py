@@ -18,13 +18,13 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.shared.crossfit import attack_scores
+from attacks.shared.crossfit import attack_scores, learnable_pairs
 from attacks.shared.intervals import bootstrap_weights, interval, score_population
 from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
 from bench.outputs import Outputs, Readout, Score, Scores
 from bench.params import Count
 
-VERSION = 1
+VERSION = 2
 
 SCORE_EDGES = np.linspace(0, 1, 51)
 
@@ -41,10 +41,13 @@ def membership(
 ) -> Scores:
     """Scores of all rows; the classifiers are fitted once and know nothing of the rows."""
     notes = []
-    if len(outputs.original) == 1:
-        notes = ["membership: not scored, the attack needs at least 2 pairs of models"]
+    pairs = len(learnable_pairs(outputs))
+    if pairs < 2:
+        notes = [
+            "membership: not scored, the attack needs at least 2 pairs of models to learn from"
+        ]
         return Scores(READOUTS, [], notes=notes)
-    if len(outputs.original) == 2 and tune:
+    if pairs == 2 and tune:
         tune = False
         notes = ["membership: 2 pairs leave none to tune the attack on; published settings"]
     confidence = attack_scores(outputs, folds, trees, tune)
@@ -56,15 +59,20 @@ def membership(
         negative = confidence["retrained"][population.members[kept]]
         if not len(positive):
             continue
-        scores += _row_scores(row, positive, negative, outputs.rng("membership", "bootstrap"))
-        curves |= _curves(row, positive, negative)
+        rng = outputs.rng("membership", "bootstrap")
+        of_row, draws = _row_scores(row, positive, negative, rng)
+        scores += of_row
+        curves |= draws | _curves(row, positive, negative)
     return Scores(READOUTS, scores, curves, notes)
 
 
 def _row_scores(
     row: str, positive: np.ndarray, negative: np.ndarray, rng: np.random.Generator
-) -> list[Score]:
-    """AUC, TPR at low FPR and F1 of one row, each with an interval over pairs of models."""
+) -> tuple[list[Score], dict[str, np.ndarray]]:
+    """AUC, TPR at low FPR and F1 of one row, each with an interval over pairs of models.
+
+    Also the numbers over the draws of pairs, for comparisons between rows.
+    """
     count = len(positive)
     weights = bootstrap_weights(rng, count)
     table = pairwise_auc(positive, negative)
@@ -78,10 +86,12 @@ def _row_scores(
     chance = f1_score(alarms.mean(), alarms.mean())
     drawn = f1_score(weights @ hits, weights @ alarms)
     found["mia_f1"] = (f1_score(hits.mean(), alarms.mean()), chance, drawn)
-    return [
+    scores = [
         score_population(row, name, value, float(target), count, interval(drawn, count))
         for name, (value, target, drawn) in found.items()
     ]
+    draws = {f"{row}|draws|{name}": drawn.astype(np.float32) for name, (*_, drawn) in found.items()}
+    return scores, draws
 
 
 def f1_score(hit_rate: np.ndarray, alarm_rate: np.ndarray) -> np.ndarray:

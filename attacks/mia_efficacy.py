@@ -5,11 +5,13 @@ features of L. Song, P. Mittal, Systematic Evaluation of Privacy Risks of Machin
 2021.
 Equation: a support vector machine (RBF, C = 3, gamma = 1 / features) learns retain (seen) against
 unseen outputs of the model; efficacy = share of Df that it calls unseen. Features: confidence p_y;
-entropy; modified entropy -(1 - p_y) log p_y - sum over c other than y of p_c log(1 - p_c).
+entropy; modified entropy -(1 - p_y) log p_y - sum over c other than y of p_c log(1 - p_c);
+correctness; all probabilities.
 Deviations: the published code takes the test set as unseen, which is what is reported; ours are
 validation data (against=test is the code's). It takes the first retain examples, ours as many as
-there are unseen, in order (the same). Its modified entropy picks its rows by the whole list of
-labels and has log p_c in place of log(1 - p_c); ours is the formula. Higher is not better, and no
+there are unseen, in order (the same). Its modified entropy, until it was corrected, treated every
+class that occurs among the labels as if it were y, with log p_c in place of log(1 - p_c); ours is
+the formula (feature=uncorrected-modified-entropy is that code's). Higher is not better, and no
 value is ideal by itself: compare with retraining.
 """
 
@@ -20,14 +22,24 @@ from typing import Literal
 import numpy as np
 
 from attacks.shared.intervals import score_models
-from attacks.shared.probabilities import entropy, probabilities
+from attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
+from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True)]
-Feature = Literal["confidence", "entropy", "modified-entropy"]
+Feature = Literal[
+    "confidence",
+    "entropy",
+    "modified-entropy",
+    "correctness",
+    "probabilities",
+    "uncorrected-modified-entropy",
+]
+TINY = 1e-30  # logarithms end at -69
 
 
+@declares(learns_from="against")
 def mia_efficacy(
     outputs: Outputs,
     *,
@@ -74,24 +86,35 @@ def _efficacy(seen: np.ndarray, unseen: np.ndarray, forgotten: np.ndarray) -> fl
     from sklearn.svm import SVC
 
     classifier = SVC(C=3, gamma="auto", kernel="rbf", random_state=0)
-    known = np.concatenate([seen, unseen])[:, None]
-    classifier.fit(known, np.repeat([1, 0], [len(seen), len(unseen)]))
-    return float(1 - classifier.predict(forgotten[:, None]).mean())
+    classifier.fit(np.concatenate([seen, unseen]), np.repeat([1, 0], [len(seen), len(unseen)]))
+    return float(1 - classifier.predict(forgotten).mean())
 
 
 def feature_of(logits: np.ndarray, labels: np.ndarray, feature: Feature) -> np.ndarray:
-    """One number of each output: float64 [m, n]."""
-    if feature == "entropy":
-        return entropy(logits)
+    """What the attacker sees of each output: float64 [m, n, k], k = 1 for all but probabilities."""
     p = probabilities(logits)
-    index = np.broadcast_to(labels[None, :, None], (*p.shape[:-1], 1))
+    if feature == "probabilities":
+        return p
+    index = own_class(p, labels)
+    found = {
+        "confidence": lambda: of_own_class(p, labels),
+        "entropy": lambda: entropy(logits),
+        "modified-entropy": lambda: modified_entropy(p, index),
+        "correctness": lambda: (p.argmax(-1) == labels).astype(float),
+        "uncorrected-modified-entropy": lambda: uncorrected_modified_entropy(p, labels),
+    }[feature]()
+    return found[..., None]
+
+
+def modified_entropy(p: np.ndarray, index: np.ndarray) -> np.ndarray:
+    """-(1 - p_y) log p_y - sum over other classes of p_c log(1 - p_c)."""
     own = np.take_along_axis(p, index, -1)[..., 0]
-    return own if feature == "confidence" else modified_entropy(p, own, index)
-
-
-def modified_entropy(p: np.ndarray, own: np.ndarray, index: np.ndarray) -> np.ndarray:
-    """-(1 - p_y) log p_y - sum over other classes of p_c log(1 - p_c); logarithms end at -69."""
-    tiny = 1e-30
-    others = p * np.log(np.maximum(1 - p, tiny))
+    others = p * np.log(np.maximum(1 - p, TINY))
     np.put_along_axis(others, index, 0.0, -1)
-    return -(1 - own) * np.log(np.maximum(own, tiny)) - others.sum(-1)
+    return -(1 - own) * np.log(np.maximum(own, TINY)) - others.sum(-1)
+
+
+def uncorrected_modified_entropy(p: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """What the first published code computes: every class among the labels is treated as own."""
+    weights = np.where(np.isin(np.arange(p.shape[-1]), labels), 1 - p, p)
+    return -(weights * np.log(np.where(p > 0, p, TINY))).sum(-1)

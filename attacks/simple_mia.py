@@ -7,7 +7,7 @@ examples; accuracy over 10 stratified shuffle splits, 10 % held out. Per model; 
 retrained models score.
 Deviations: the kit takes test data as unseen. Test data are what is reported, so ours are
 validation data (against=test is the kit). Of the larger set as many are drawn as the smaller has,
-the same for all rows; splits are stratified by drawing 10 % of each side. For poisoned examples the
+the same for all rows. For poisoned examples the
 loss is that of the label that was trained, and 0.5 is not what retraining scores: a model that
 never learnt the wrong labels gives them large losses.
 """
@@ -19,15 +19,18 @@ from typing import Literal
 import numpy as np
 from scipy.special import log_softmax
 
-from attacks.shared.distinguish import fit_logistic
+from attacks.shared.distinguish import held_out_claims
 from attacks.shared.intervals import score_models
+from attacks.shared.probabilities import of_own_class
+from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count
 
-VERSION = 1
+VERSION = 2
 READOUTS = [Readout("simple_mia", "simple membership accuracy", percent=True)]
 
 
+@declares(learns_from="against")
 def simple_mia(
     outputs: Outputs,
     *,
@@ -39,15 +42,14 @@ def simple_mia(
     size = min(len(of) for of in labels.values())
     if size < 2:
         return Scores(READOUTS, [], notes=["simple-mia: not scored, it needs two of each kind"])
-    drawn = {part: rng.permutation(len(of))[:size] for part, of in labels.items()}
-    orders = [(rng.permutation(size), rng.permutation(size)) for _split in range(splits)]
+    drawn = {part: np.sort(rng.permutation(len(of))[:size]) for part, of in labels.items()}
 
     def accuracies(population: Population) -> np.ndarray:
-        sides = [
+        members, others = (
             losses(population.logits[part][:, chosen], labels[part][chosen]).T
             for part, chosen in drawn.items()
-        ]
-        return np.mean([split_accuracy(*sides, *order) for order in orders], axis=0)
+        )
+        return attack_accuracy(members, others, splits)
 
     reference = accuracies(outputs.retrained)
     return Scores(
@@ -67,18 +69,10 @@ def simple_mia(
 
 def losses(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Cross-entropy of each output, float64 [m, n], for logits [m, n, classes]."""
-    log_p = log_softmax(logits.astype(np.float64), axis=-1)
-    return -np.take_along_axis(log_p, labels[None, :, None], -1)[..., 0]
+    return -of_own_class(log_softmax(logits.astype(np.float64), axis=-1), labels)
 
 
-def split_accuracy(
-    members: np.ndarray, others: np.ndarray, first: np.ndarray, second: np.ndarray
-) -> np.ndarray:
-    """Accuracy of each model's attack on the held-out tenth: [n, m] x [n, m] -> float64 [m]."""
-    held_out = max(1, round(0.1 * len(members)))
-    slope, offset = fit_logistic(members[first[held_out:]], others[second[held_out:]])
-    claims = [
-        side[order[:held_out]] * slope + offset > 0
-        for side, order in ((members, first), (others, second))
-    ]
-    return (claims[0].mean(0) + 1 - claims[1].mean(0)) / 2
+def attack_accuracy(members: np.ndarray, others: np.ndarray, splits: int) -> np.ndarray:
+    """Mean accuracy of each model's attack on what is held out: losses [n, m] x [k, m] -> [m]."""
+    claims = held_out_claims(members, others, splits)
+    return np.mean([(claim == truth[:, None]).mean(0) for claim, truth in claims], axis=0)

@@ -21,12 +21,12 @@ from typing import Literal
 
 import numpy as np
 
-from attacks.shared.intervals import jackknife, score_population
+from attacks.shared.intervals import score_jackknife
 from attacks.shared.probabilities import logit_confidence
 from attacks.shared.roc import pairwise_auc, roc_points, tpr_at
 from bench.outputs import Outputs, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 FEW = 32  # models, below which variances are pooled
 LARGEST = 100.0  # of a confidence; softmax outputs in float32 say no more
 SMALLEST_DEVIATION = 1e-6
@@ -49,7 +49,7 @@ def u_lira(outputs: Outputs, *, variance: Literal["auto", "example", "pooled"] =
         return np.clip(logit_confidence(logits, labels), -LARGEST, LARGEST)
 
     reference = confidences(outputs.retrained.logits["forget"])
-    scores = []
+    scores, curves = [], {}
     for row, population in outputs.rows.items():
         if len(population) < 3:
             continue
@@ -60,12 +60,10 @@ def u_lira(outputs: Outputs, *, variance: Literal["auto", "example", "pooled"] =
             return attack(unlearned[kept], retrained[kept], variance)
 
         count = len(population)
-        values, bounds = jackknife(found, count, (1.0,) * 4)
-        scores += [
-            score_population(row, readout.name, value, readout.target, count, bound)
-            for readout, value, bound in zip(READOUTS, values, bounds, strict=True)
-        ]
-    return Scores(READOUTS, scores)
+        of_row, left_out = score_jackknife(row, READOUTS, found, count, (1.0,) * 4)
+        scores += of_row
+        curves |= left_out
+    return Scores(READOUTS, scores, curves)
 
 
 def attack(unlearned: np.ndarray, retrained: np.ndarray, variance: str) -> np.ndarray:

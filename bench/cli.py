@@ -70,6 +70,9 @@ def run(
     model: Annotated[str | None, typer.Option(help="For example small-cnn[width=32].")] = None,
     attacks: Annotated[str | None, typer.Option(help="For example errors,membership.")] = None,
     models: Annotated[str | None, typer.Option(help="Models in each population.")] = None,
+    originals: Annotated[
+        str | None, typer.Option(help="each: unlearn N originals; one: one original N times.")
+    ] = None,
     subset: Annotated[str | None, typer.Option(help="Use only so many training images.")] = None,
     seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
     jobs: Annotated[
@@ -97,6 +100,7 @@ def run(
         "model": model,
         "attacks": attacks,
         "models": models,
+        "originals": originals,
         "subset": subset,
         "seed": seed,
         "jobs": jobs,
@@ -208,7 +212,7 @@ def _show(run: Any, folder: str | None) -> None:
     """Write a run's report and print its table, footnotes and where the files are."""
     from rich.console import Console
 
-    from reports.table import footnotes, terminal, title
+    from reports.table import RANKS, footnotes, rank_terminal, terminal, title
     from reports.write import write_report
 
     target = Path(folder) if folder else run.folder
@@ -219,6 +223,10 @@ def _show(run: Any, folder: str | None) -> None:
     console.print(terminal(run, console.width))
     for note in footnotes(run):
         typer.echo(f"- {note}")
+    ranking = rank_terminal(run, console.width)
+    if ranking is not None:
+        typer.echo(f"\n{RANKS}")
+        console.print(ranking)
     typer.echo(f"tables: {target}/table.md, {target}/table.csv (every readout, with intervals)")
     plots = [str(path) for path in written if path.suffix == ".png"]
     if plots:

@@ -63,6 +63,7 @@ class Config(Settings):
         "gap",
     ]
     models: Count = 20
+    originals: Literal["each", "one"] = "each"
     seed: Annotated[int, Field(ge=0)] = 0
     retain_sample: Count = 2000
     timed: Annotated[int, Field(ge=0)] = 3
@@ -75,7 +76,10 @@ class Config(Settings):
 
     def identity(self) -> dict[str, Any]:
         """The keys that decide a run's numbers."""
-        return self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed"})
+        found = self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed"})
+        if self.originals == "each":  # as it was before there was a choice
+            del found["originals"]
+        return found
 
 
 def load_config(

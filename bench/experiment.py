@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import seeds
+from bench.attack import refuse_overlaps, stage_of
 from bench.config import Config
 from bench.data import Data
 from bench.errors import UserError
@@ -22,17 +23,18 @@ if TYPE_CHECKING:
     from bench.examples import Examples
     from bench.recipe import Recipe
 
-ORIGINAL, RETRAINED, RETRAIN = "original", "retrained", "retrain"
-TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = 1
+ORIGINAL, RETRAINED, RETRAIN, UNTRAINED = "original", "retrained", "retrain", "untrained"
+TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Cell:
     """One unit of work: one stage for one member of one row's population."""
 
-    stage: str  # train | prepare | unlearn | predict
-    row: str  # original, retrained, or a method's label
+    stage: str  # train | prepare | unlearn | predict | untrained | relearn
+    row: str  # original, retrained, untrained, or a method's label
     member: int
+    attack: str = ""  # whose settings a relearn cell follows
 
 
 class Experiment:
@@ -47,6 +49,7 @@ class Experiment:
         self.methods = self._distinct("methods", [RETRAIN, *config.methods])
         self.methods.pop(ORIGINAL, None)  # the originals are a row whether asked for or not
         self.attacks = self._distinct("attacks", config.attacks)
+        refuse_overlaps(self.attacks.values())
 
     def _distinct(self, kind: str, texts: list[str]) -> dict[str, Plugin]:
         names = [e.name for e in self.registry.entries(kind)]
@@ -68,6 +71,14 @@ class Experiment:
             self.recipe.blank_model()
         _ = self.split
 
+    def start(self, member: int) -> int:
+        """Which original an unlearned model starts from: its own, or one for all."""
+        return 0 if self.config.originals == "one" else member
+
+    def attacks_with(self, stage: str) -> list[str]:
+        """The attacks that read what a further stage makes."""
+        return [label for label, plugin in self.attacks.items() if stage_of(plugin) == stage]
+
     @property
     def rows(self) -> list[str]:
         """Rows whose models are stored: the two trained populations, then each method."""
@@ -87,6 +98,8 @@ class Experiment:
 
     def key(self, cell: Cell) -> str:
         """The content key of what ``cell`` makes."""
+        if cell.stage == "relearn":
+            return self._relearn_key(cell.row, cell.member, cell.attack)
         return getattr(self, f"_{cell.stage}_key")(cell.row, cell.member)
 
     def _train_key(self, row: str, member: int) -> str:
@@ -114,15 +127,32 @@ class Experiment:
         return content_key(
             stage="unlearn",
             version=UNLEARN_VERSION,
-            original=self._train_key(ORIGINAL, member),
+            original=self._train_key(ORIGINAL, self.start(member)),
             method=self.methods[row].identity,
             seed=self.config.seed,
+            **({"member": member} if self.start(member) != member else {}),
         )
 
-    def _predict_key(self, row: str, member: int) -> str:
+    def _model_key(self, row: str, member: int) -> str:
         trained = row in (ORIGINAL, RETRAINED)
-        source = self._train_key(row, member) if trained else self._unlearn_key(row, member)
+        return self._train_key(row, member) if trained else self._unlearn_key(row, member)
+
+    def _predict_key(self, row: str, member: int) -> str:
+        source = self._model_key(row, member)
         return content_key(stage="predict", version=PREDICT_VERSION, of=source)
+
+    def _untrained_key(self, _row: str, member: int) -> str:
+        trained = self._train_key(ORIGINAL, member)
+        return content_key(stage="untrained", version=PREDICT_VERSION, of=trained)
+
+    def _relearn_key(self, row: str, member: int, attack: str) -> str:
+        return content_key(
+            stage="relearn",
+            version=RELEARN_VERSION,
+            of=self._model_key(row, member),
+            original=self._train_key(ORIGINAL, self.start(member)),
+            attack=self.attacks[attack].identity,
+        )
 
     def has(self, cell: Cell) -> bool:
         return self.store.has(cell.stage, self.key(cell))

@@ -14,11 +14,15 @@ import numpy as np
 from bench import seeds
 
 PARTS = ("forget", "retain", "validation", "test")
+NO_CLASS = -1  # the label of an example whose class was removed
 
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one part, int64 [n]: as the original was trained on them, and as they truly are."""
+    """Labels of one part, int64 [n]: as the original was trained on them, and as they truly are.
+
+    ``NO_CLASS`` where the class itself was to be forgotten: no output stands for it any more.
+    """
 
     train: np.ndarray
     true: np.ndarray
@@ -28,15 +32,25 @@ class Labels:
 class Population:
     """Outputs of the models of one row.
 
-    ``members``: int [m], which original (and retrained) model each belongs to; fewer than all where
-    cells failed. ``logits``: part -> float32 [m, n, classes].
+    ``members``: int [m], which retrained model each is paired with; fewer than all where cells
+    failed. ``logits``: part -> float32 [m, n, classes]. ``start``: the one original that all of
+    them started from (``originals = one``), or None where each started from its own.
     """
 
     members: np.ndarray
     logits: Mapping[str, np.ndarray]
+    start: int | None = None
 
     def __len__(self) -> int:
         return len(self.members)
+
+
+@dataclass(frozen=True)
+class Relearning:
+    """How long each model of a row took to learn Df again, and whether it got there: [m]."""
+
+    steps: np.ndarray
+    reached: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -45,7 +59,12 @@ class Outputs:
 
     ``original`` and ``retrained``: the populations trained on D and on Dr, member by member paired.
     ``rows``: what is to be scored, sanity rows included. ``labels``: part -> labels. ``seed``: for
-    the resampling of scores.
+    the resampling of scores. Where whole classes are forgotten, their outputs and their validation
+    and test examples are gone; those test examples are the part ``forgotten_test``. ``gone`` has
+    the number of the class that each of them and each forget example had, by part.
+    For attacks that declare such a stage: ``untrained``, untrained networks' outputs on Df;
+    ``relearning``: how long each row and ``retrained`` took to learn Df again.
+    ``notes``: what a reader must know of the rows.
     """
 
     original: Population
@@ -53,6 +72,10 @@ class Outputs:
     rows: Mapping[str, Population]
     labels: Mapping[str, Labels]
     seed: int = 0
+    gone: Mapping[str, np.ndarray] = field(default_factory=dict)
+    untrained: Population | None = None
+    relearning: Mapping[str, Relearning] = field(default_factory=dict)
+    notes: Sequence[str] = ()
 
     @property
     def num_classes(self) -> int:
@@ -85,7 +108,8 @@ class Score:
     """One number of one row. Intervals are 95 %, over models; None where there is none.
 
     ``spread``: standard deviation over models. ``gap``: value minus target, with an interval that
-    knows the noise of both. ``values``: per model, where the number is a mean over models.
+    knows the noise of both. ``values`` and ``gaps``: per model, where the number is a mean over
+    models.
     """
 
     row: str
@@ -98,14 +122,16 @@ class Score:
     gap: float | None = None
     gap_interval: Sequence[float] | None = None
     values: Sequence[float] = ()
+    gaps: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
 class Scores:
     """What an attack found: its readouts, a number per row and readout, and curves to draw.
 
-    ``curves``: arrays by name, ``"<row>|<curve>"``. ``notes``: what a reader must know, such as why
-    a number is missing.
+    ``curves``: arrays by name, ``"<row>|<curve>"``; ``"<row>|draws|<readout>"`` holds a number over
+    the bootstrap's draws of models, the same for every row, ``"<row>|left_out|<readout>"`` the
+    jackknife's. ``notes``: what a reader must know, such as why a number is missing.
     """
 
     readouts: list[Readout]

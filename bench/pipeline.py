@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,12 +32,14 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:
-        train, prepare, unlearn, predict = plan(experiment)
+        train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
         run_cells(experiment, train, 0, report)
         run_cells(experiment, prepare, config.timed, report)
         run_cells(experiment, runnable(experiment, unlearn, prepare), config.timed, report)
         made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
-        run_cells(experiment, [c for c in predict if (c.row, c.member) in made], 0, report)
+        for cells in (predict, relearn):
+            run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
+        run_cells(experiment, untrained, 0, report)
         scores = score_all(experiment, gather(experiment), report)
     write_run(experiment, folder, scores)
     return Run.load(folder)
@@ -55,17 +58,18 @@ def describe_plan(config: Config) -> str:
     experiment = Experiment(config)
     lines = []
     for cells in plan(experiment):
-        for row in dict.fromkeys(cell.row for cell in cells):
-            mine = [cell for cell in cells if cell.row == row]
+        for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
+            mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
             there = sum(experiment.has(cell) for cell in mine)
-            lines.append(f"{mine[0].stage:<8} {row:<24} {len(mine):>4} cells, {there:>4} there")
+            name = f"{row} for {attack}" if attack else row
+            lines.append(f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there")
     return "\n".join([*lines, f"results: {run_folder(experiment)}"])
 
 
 def runnable(experiment: Experiment, unlearn: list[Cell], prepare: list[Cell]) -> list[Cell]:
     """The cells whose prepared statistics, if they need any, are there."""
     lacking = {(cell.row, cell.member) for cell in prepare if not experiment.has(cell)}
-    return [cell for cell in unlearn if (cell.row, cell.member) not in lacking]
+    return [c for c in unlearn if (c.row, experiment.start(c.member)) not in lacking]
 
 
 def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Scores:
@@ -77,4 +81,5 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
-    return merged(list(experiment.attacks), found)
+    together = merged(list(experiment.attacks), found)
+    return replace(together, notes=[*outputs.notes, *together.notes])

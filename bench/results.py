@@ -126,7 +126,8 @@ def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
     records = [experiment.store.record("unlearn", experiment.key(cell)) for cell in there]
     prepared = []
     if plugin().prepares():
-        prepares = [Cell("prepare", row, cell.member) for cell in there]
+        starts = dict.fromkeys(experiment.start(cell.member) for cell in there)
+        prepares = [Cell("prepare", row, start) for start in starts]
         prepared = [experiment.store.record("prepare", experiment.key(c)) for c in prepares]
     failures = [experiment.failure(row, cell.member) for cell in cells if cell not in there]
     return {

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 from bench.config import Config
-from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment, remembered
+from bench.experiment import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment, remembered
 from bench.store import Store
 
 Report = Callable[[str, int, int], None]
@@ -83,14 +83,22 @@ _warm: set[Store] = set()
 
 def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make one cell and store it."""
-    from bench.stages.predict import predict
+    from bench.stages.predict import predict, untrained
+    from bench.stages.relearn import relearn
     from bench.stages.train import train
     from bench.stages.unlearn import prepare, unlearn
 
     if alone and experiment.store not in _warm:
         _warm_up(experiment)
         _warm.add(experiment.store)
-    stages = {"train": train, "prepare": prepare, "unlearn": unlearn, "predict": predict}
+    stages = {
+        "train": train,
+        "prepare": prepare,
+        "unlearn": unlearn,
+        "predict": predict,
+        "untrained": untrained,
+        "relearn": relearn,
+    }
     stages[cell.stage](experiment, cell, alone)
 
 
@@ -171,11 +179,21 @@ def _plain_lines(every_s: float = 15.0) -> Report:
 def plan(experiment: Experiment) -> list[list[Cell]]:
     """All cells of an experiment, in groups that must follow one another."""
     members = range(experiment.config.models)
+    starts = sorted({experiment.start(member) for member in members})
     trained = (ORIGINAL, RETRAINED)
+    relearning = experiment.attacks_with("relearn")
+    untrained = [UNTRAINED] if experiment.attacks_with("untrained") else []
     prepared = [label for label, plugin in experiment.methods.items() if plugin().prepares()]
     return [
         [Cell("train", row, i) for row in trained for i in members],
-        [Cell("prepare", row, i) for row in prepared for i in members],
+        [Cell("prepare", row, i) for row in prepared for i in starts],
         [Cell("unlearn", row, i) for row in experiment.methods for i in members],
         [Cell("predict", row, i) for row in experiment.rows for i in members],
+        [Cell("untrained", row, i) for row in untrained for i in members],
+        [
+            Cell("relearn", row, i, a)
+            for a in relearning
+            for row in experiment.rows
+            for i in members
+        ],
     ]

@@ -1,4 +1,4 @@
-"""Figures of a run, as PNG and SVG: ROC curves of the membership attack, entropy histograms."""
+"""Figures of a run, as PNG and SVG: entropies, ROC curves and scores of the attack, epsilons."""
 
 from __future__ import annotations
 
@@ -31,6 +31,10 @@ def write_figures(run: Run, folder: Path) -> list[Path]:
         drawings["roc"] = roc
     if any(name.endswith("|log_entropy") for name in curves):
         drawings["entropy"] = entropy_histograms
+    if any(name.endswith("|confidence") for name in curves):
+        drawings["attack-scores"] = attack_scores
+    if any(name.endswith("|epsilon") for name in curves):
+        drawings["epsilon"] = epsilons
     written = []
     folder.mkdir(parents=True, exist_ok=True)
     for name, draw in drawings.items():
@@ -84,11 +88,69 @@ def entropy_histograms(run: Run) -> Figure:
     """Log-entropy of the outputs on Df, one panel per row, retrained models behind."""
     curves = run.scores_of.curves
     edges, reference = curves["|edges"], curves["retrained|log_entropy"]
-    rows = [row for row in row_order(run) if f"{row}|log_entropy" in curves and row != "constant"]
-    scores = {s.row: s for s in run.scores_of.scores if s.readout == "entropy_js"}
-    styles = looks(row_order(run))
-    columns = min(3, len(rows))
-    lines = -(-len(rows) // columns)
+    figure, grid, rows = _panels(run, "log_entropy")
+    for axes, row in zip(grid.flat, rows, strict=False):
+        _histogram(axes, edges, reference, "#c4c4c4", filled=True)
+        _histogram(axes, edges, curves[f"{row}|log_entropy"], rows[row])
+        axes.set_title(f"{row}   JS {_value(run, row, 'forget_entropy_js')}")
+    shown = reference + sum(curves[f"{row}|log_entropy"] for row in rows)
+    visible = edges[:-1][shown > 0]
+    grid.flat[0].set_xlim(visible.min() - 0.5, 1)
+    figure.supxlabel("log entropy of the outputs on the forget set (nats)", fontsize=9)
+    figure.supylabel("share of outputs", fontsize=9)
+    figure.suptitle(f"{title(run)}\ngrey: retrained models", fontsize=9)
+    return figure
+
+
+def attack_scores(run: Run) -> Figure:
+    """How sure the attacker is that an output is a member's.
+
+    A pile at 0 that retrained models do not have is the Streisand effect: forgetting that shows.
+    """
+    curves = run.scores_of.curves
+    figure, grid, rows = _panels(run, "confidence")
+    for axes, row in zip(grid.flat, rows, strict=False):
+        edges = curves["|score_edges"]
+        _histogram(axes, edges, curves[f"{row}|confidence_retrained"], "#c4c4c4", filled=True)
+        _histogram(axes, edges, curves[f"{row}|confidence"], rows[row])
+        axes.set_title(f"{row}   AUC {_value(run, row, 'mia_auc')}")
+    grid.flat[0].set(yscale="log", xlim=(0, 1))
+    figure.supxlabel("attacker's confidence that Df was trained on", fontsize=9)
+    figure.supylabel("share of outputs (log)", fontsize=9)
+    figure.suptitle(f"{title(run)}\ngrey: retrained models, judged alike", fontsize=9)
+    return figure
+
+
+def epsilons(run: Run) -> Figure:
+    """Epsilon of each forgotten example, in the bins of forgetting quality; the last is open."""
+    curves = run.scores_of.curves
+    edges = curves["|epsilon_edges"]
+    figure, grid, rows = _panels(run, "epsilon")
+    null = _epsilon_counts(curves["retrain|epsilon"], edges) if "retrain" in rows else None
+    for axes, row in zip(grid.flat, rows, strict=False):
+        if null is not None:
+            _histogram(axes, edges, null, "#c4c4c4", filled=True)
+        _histogram(axes, edges, _epsilon_counts(curves[f"{row}|epsilon"], edges), rows[row])
+        axes.set_title(f"{row}   F {_value(run, row, 'forgetting_quality')}")
+    grid.flat[0].set_xlim(edges[0], edges[-1])
+    figure.supxlabel("epsilon of an example (what lies beyond is in the last bin)", fontsize=9)
+    figure.supylabel("share of forgotten examples", fontsize=9)
+    figure.suptitle(f"{title(run)}\ngrey: retraining again, what nothing can beat", fontsize=9)
+    return figure
+
+
+def _epsilon_counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    width = edges[1] - edges[0]
+    return np.histogram(np.clip(values, edges[0], edges[-1] - width / 2), edges)[0]
+
+
+def _panels(run: Run, curve: str) -> tuple[Figure, np.ndarray, dict[str, str]]:
+    """A figure with one panel for each row that has the curve, and the rows' colours."""
+    order = row_order(run)
+    styles = looks(order)
+    there = [r for r in order if f"{r}|{curve}" in run.scores_of.curves and r != "constant"]
+    columns = min(3, len(there))
+    lines = -(-len(there) // columns)
     figure, grid = plt.subplots(
         lines,
         columns,
@@ -98,19 +160,15 @@ def entropy_histograms(run: Run) -> Figure:
         squeeze=False,
         layout="constrained",
     )
-    for axes, row in zip(grid.flat, rows, strict=False):
-        _histogram(axes, edges, reference, "#c4c4c4", filled=True)
-        _histogram(axes, edges, curves[f"{row}|log_entropy"], styles[row]["color"])
-        axes.set_title(f"{row}   JS {scores[row].value:.3f}")
-    for axes in grid.flat[len(rows) :]:
+    for axes in grid.flat[len(there) :]:
         axes.set_axis_off()
-    shown = reference + sum(curves[f"{row}|log_entropy"] for row in rows)
-    visible = edges[:-1][shown > 0]
-    grid.flat[0].set_xlim(visible.min() - 0.5, 1)
-    figure.supxlabel("log entropy of the outputs on the forget set (nats)", fontsize=9)
-    figure.supylabel("share of outputs", fontsize=9)
-    figure.suptitle(f"{title(run)}\ngrey: retrained models", fontsize=9)
-    return figure
+    return figure, grid, {row: styles[row]["color"] for row in there}
+
+
+def _value(run: Run, row: str, readout: str) -> str:
+    return next(
+        f"{s.value:.3f}" for s in run.scores_of.scores if (s.row, s.readout) == (row, readout)
+    )
 
 
 def _histogram(

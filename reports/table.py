@@ -13,16 +13,22 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.outputs import Readout, Score
+from reports.compare import compare, ranks
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from bench.results import Run
 
+RANKS = (
+    "Ranks among the methods: 1 is nearest to the target; equal ranks are not told apart "
+    "(paired bootstrap over models, Holm, 5 %)"
+)
 SAME = "≈"  # the data do not tell this number from its target
 NONE = "-"
 TIME = "time / retraining"
 NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
+TIME_LIMIT = 0.2  # of retraining's time: the competition's rule
 ROOMY = 165  # columns from which intervals fit
 INTERVAL = re.compile(r" (\[[^\]]*\])")
 
@@ -161,7 +167,22 @@ def to_markdown(run: Run) -> str:
         for row, cells in zip(table.index, table.to_numpy().tolist(), strict=True)
     ]
     notes = [f"- {_escape(note)}" for note in footnotes(run)]
-    return "\n".join([f"# {_escape(title(run))}", "", *lines, "", *notes, ""])
+    parts = [f"# {_escape(title(run))}", "", *lines, "", *notes, ""]
+    ranking = rank_table(run)
+    if ranking is not None:
+        parts += [RANKS, "", _markdown_line(["method", *ranking.columns])]
+        parts += [_markdown_line(["---"] * (1 + ranking.shape[1]))]
+        parts += [_markdown_line([row, *map(str, cells)]) for row, cells in ranking.T.items()]
+        parts.append("")
+    return "\n".join(parts)
+
+
+def rank_table(run: Run, short: bool = False) -> pd.DataFrame | None:
+    """Ranks of the methods on the main readouts; None where nothing can be compared."""
+    found = ranks(run, compare(run))
+    main = {r.name: (r.short if short else "") or r.title for r in run.scores_of.readouts if r.main}
+    found = found[[name for name in found.columns if name in main]]
+    return None if found.empty else found.rename(columns=main).fillna(NONE)
 
 
 def _markdown_line(cells: list[str]) -> str:
@@ -180,6 +201,14 @@ def title(run: Run) -> str:
         f"N = {record['config']['models']} models, {sizes['forget']} of {sizes['train']} "
         "training examples forgotten"
     )
+
+
+def over_time(run: Run) -> list[str]:
+    """Methods that took too long for the competition's rule, if its score is in the table."""
+    if all(score.readout.partition("[")[0] != "final_score" for score in run.scores_of.scores):
+        return []
+    shares = {row: cost["time_vs_retrain"] for row, cost in costs(run).items() if row != "retrain"}
+    return [row for row, share in shares.items() if share is not None and share > TIME_LIMIT]
 
 
 def footnotes(run: Run) -> list[str]:
@@ -206,6 +235,12 @@ def footnotes(run: Run) -> list[str]:
         for text in dict.fromkeys(note["text"] for note in record["notes"]):
             members = sum(note["text"] == text for note in record["notes"])
             notes.append(f"{row}: {text} ({members} of {count} models)")
+    late = over_time(run)
+    if late:
+        notes.append(
+            f"over {100 * TIME_LIMIT:.0f} % of retraining's time, where the competition counts no "
+            f"final score: {', '.join(late)}"
+        )
     notes += run.scores_of.notes
     learnt = [
         s.value for s in run.scores_of.scores if (s.row, s.readout) == ("original", "forget_error")
@@ -220,10 +255,34 @@ def footnotes(run: Run) -> list[str]:
     return notes
 
 
-def terminal(run: Run, width: int = 190) -> Table:
-    """The main readouts as a table for the terminal; short and without intervals if narrow."""
+def _blank_table(columns: list[str], narrow: bool) -> Table:
     from rich import box
     from rich.table import Table
+
+    style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
+    table = Table(pad_edge=False, **style)
+    table.add_column("method", no_wrap=not narrow, overflow="fold", min_width=8)
+    for column in columns:
+        table.add_column(column, justify="right")
+    return table
+
+
+def rank_terminal(run: Run, width: int = 190) -> Table | None:
+    """The ranks as a table for the terminal, if there are any."""
+    from rich.text import Text
+
+    narrow = width < ROOMY
+    ranking = rank_table(run, short=narrow)
+    if ranking is None:
+        return None
+    table = _blank_table(list(ranking.columns), narrow)
+    for row, cells in ranking.T.items():
+        table.add_row(Text(row), *(str(cell) for cell in cells))
+    return table
+
+
+def terminal(run: Run, width: int = 190) -> Table:
+    """The main readouts as a table for the terminal; short and without intervals if narrow."""
     from rich.text import Text
 
     frame = comparison(run, main_only=True)
@@ -232,11 +291,7 @@ def terminal(run: Run, width: int = 190) -> Table:
         frame = frame.drop(columns="models", errors="ignore")  # a footnote says it too
     headings = {r.title: (r.short if narrow else "") or heading(r) for r in run.scores_of.readouts}
     headings[TIME] = "time" if narrow else TIME
-    style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
-    table = Table(pad_edge=False, **style)
-    table.add_column("method", no_wrap=not narrow, overflow="fold", min_width=8)
-    for column in frame.columns:
-        table.add_column(headings.get(column, column), justify="right")
+    table = _blank_table([headings.get(column, column) for column in frame.columns], narrow)
     for row, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         if row == "target":
             table.add_section()

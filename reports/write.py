@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.store import write_atomic
+from reports import compare
 from reports.table import to_csv, to_markdown
 
 if TYPE_CHECKING:
@@ -13,10 +14,14 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run, folder: Path) -> list[Path]:
-    """Tables (CSV, Markdown) and figures (PNG, SVG) of a run; returns the files."""
+    """Tables, comparisons of methods (CSV) and figures (PNG, SVG) of a run; returns the files."""
     from reports.figures import write_figures
 
-    texts = {"table.csv": to_csv(run), "table.md": to_markdown(run)}
+    texts = {
+        "table.csv": to_csv(run),
+        "table.md": to_markdown(run),
+        "comparisons.csv": compare.to_csv(compare.compare(run)),
+    }
     for name, text in texts.items():
         write_atomic(folder / name, text.encode())
     return [*(folder / name for name in texts), *write_figures(run, folder)]

@@ -17,7 +17,11 @@ torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")
 
-REPORT_FILES = {"table.csv", "table.md", "roc.png", "roc.svg", "entropy.png", "entropy.svg"}
+REPORT_FILES = {"table.csv", "table.md", "comparisons.csv"} | {
+    f"{name}.{kind}"
+    for name in ("roc", "entropy", "attack-scores", "epsilon")
+    for kind in ("png", "svg")
+}
 TINY = {
     "dataset": "digits",
     "subset": 240,

@@ -87,7 +87,7 @@ def test_report_makes_the_same_table_elsewhere(finished, recipe, tmp_path):
 def test_dry_run_says_what_is_there_and_makes_nothing(recipe, tmp_path):
     planned = bench("run", "--config", recipe, "--out", tmp_path / "new", "--dry-run")
     assert planned.returncode == 0
-    assert "train    original                    2 cells,    0 there" in planned.stdout
+    assert "train     original                    2 cells,    0 there" in planned.stdout
     assert list(tmp_path.iterdir()) == []
 
 

@@ -57,7 +57,9 @@ def test_algorithm_1_with_nothing_left_is_zero_here():
 def test_bins_and_quality_by_hand():
     epsilons = np.array([-3.0, 0, 0.49, 0.5, 1.2, 5.99, 6.0, 6.5, 40, np.inf])
     assert bin_of(epsilons).tolist() == [1, 1, 1, 2, 3, 12, 13, 13, 13, 13]
-    assert quality_of(np.array([0.1, 0.6, np.inf])) == pytest.approx((1 + 0.5 + 2**-12) / 3)
+    assert quality_of("report", np.array([0.1, 0.6, np.inf]), 9) == pytest.approx(
+        (1 + 0.5 + 2**-12) / 3
+    )
 
 
 @given(st.integers(1, 12), st.integers(0, 1000))
@@ -80,7 +82,9 @@ def test_the_one_way_threshold_misses_a_shift_downwards():
     shifted = rng(4).normal(size=(64, 40)) - 1
     quality = {}
     for both in (True, False):
-        quality[both] = quality_of(example_epsilons(*threshold_rates(shifted, values, both), DELTA))
+        quality[both] = quality_of(
+            "report", example_epsilons(*threshold_rates(shifted, values, both), DELTA), 64
+        )
     assert quality[False] > 0.9
     assert quality[True] < 0.2
 
@@ -88,7 +92,8 @@ def test_the_one_way_threshold_misses_a_shift_downwards():
 @pytest.mark.parametrize(("models", "expected"), [(8, 0.46), (64, 0.52), (512, 0.89)])
 def test_one_way_quality_of_equal_gaussians_is_near_what_was_measured_elsewhere(models, expected):
     unlearned, retrained = rng(1).normal(size=(2, models, 60))
-    found = quality_of(example_epsilons(*threshold_rates(unlearned, retrained, False), DELTA))
+    epsilons = example_epsilons(*threshold_rates(unlearned, retrained, False), DELTA)
+    found = quality_of("report", epsilons, models)
     assert found == pytest.approx(expected, abs=0.12)
 
 
@@ -105,9 +110,9 @@ def test_logistic_fits_equal_scikit_learns():
 
 
 def test_logistic_rates_of_separated_and_constant_values():
-    false, missed = logistic_rates(np.full((10, 2), 5.0), np.zeros((10, 2)), 3, rng())
+    false, missed = logistic_rates(np.full((10, 2), 5.0), np.zeros((10, 2)), 3)
     assert false.max() == missed.max() == 0
-    false, missed = logistic_rates(np.ones((10, 1)), np.ones((10, 1)), 3, rng())
+    false, missed = logistic_rates(np.ones((10, 1)), np.ones((10, 1)), 3)
     assert false + missed == 1
 
 

@@ -82,7 +82,7 @@ def test_every_row_and_readout_is_there(tiny_run):
         assert {
             "forget_error",
             "test_error",
-            "entropy_js",
+            "forget_entropy_js",
             "mia_auc",
             "forgetting_quality",
         } <= readouts

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats
 from sklearn.metrics import roc_auc_score
 
-from attacks.entropy import EDGES, histograms, js_divergence
+from attacks.entropy import EDGES, js_divergence, log_entropy_counts
 from attacks.errors import errors
 from attacks.forgetting_quality import forgetting_quality
 from attacks.membership import f1_score, membership
@@ -71,13 +71,15 @@ def test_intervals_cover_the_truth():
 def test_few_models_have_no_interval():
     assert interval(np.zeros(10), 2) is None
     assert interval(np.array([np.nan]), 5) is None
-    _value, bounds = jackknife(lambda kept: np.array([0.5]), 2, [1.0])
+    _value, bounds, _left_out = jackknife(lambda kept: np.array([0.5]), 2, [1.0])
     assert bounds == [None]
 
 
 def test_the_jackknife_of_a_mean_is_students_interval():
     values = rng().uniform(5, 6, size=15)
-    _value, ((low, high),) = jackknife(lambda kept: values[kept].mean(keepdims=True), 15, [np.inf])
+    _value, ((low, high),), _left_out = jackknife(
+        lambda kept: values[kept].mean(keepdims=True), 15, [np.inf]
+    )
     expected = stats.t.interval(0.95, 14, values.mean(), stats.sem(values))
     assert np.allclose((low, high), expected)
 
@@ -135,7 +137,7 @@ def test_js_divergence_is_symmetric_and_bounded(seed):
 
 def test_every_entropy_is_counted_once():
     values = np.array([[0.0, 1e-30, np.exp(-18.95), 0.5, np.log(10), np.exp(1)]])
-    counts = histograms(values)
+    counts = log_entropy_counts(values)
     assert counts.sum() == 6
     assert counts[0, 0] == 3
     assert len(EDGES) == 101

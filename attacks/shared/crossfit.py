@@ -23,15 +23,19 @@ def attack_scores(outputs: Outputs, folds: int, trees: int, tune: bool) -> dict[
     """The attacker's confidence that an output is a member's: row -> float32 [m, n].
 
     Each model is judged by the classifier whose pairs did not hold its own; NaN where none tests it
-    (``folds=1``).
+    (``folds=1``). Where all unlearned models started from one original, no classifier learns from
+    that one's pair.
     """
-    labels = np.eye(outputs.num_classes, dtype=np.float32)[outputs.labels["forget"].train]
+    labels = outputs.labels["forget"].train[:, None] == np.arange(outputs.num_classes)
+    labels = labels.astype(np.float32)  # all zero where the class was removed
     judged = {"retrained": outputs.retrained, **outputs.rows}
     found = {
         row: np.full(p.logits["forget"].shape[:2], np.nan, np.float32) for row, p in judged.items()
     }
-    order = outputs.rng("membership", "folds").permutation(len(outputs.original))
-    for fit, validate, test in split_pairs(order, folds):
+    order = outputs.rng("membership", "folds").permutation(learnable_pairs(outputs))
+    for number, (fit, validate, test) in enumerate(split_pairs(order, folds)):
+        if number == 0:
+            test = np.union1d(test, np.setdiff1d(outputs.original.members, order))
         classifier = _tuned(outputs, labels, fit, validate, trees, tune)
         for row, population in judged.items():
             held_out = np.isin(population.members, test)
@@ -41,6 +45,12 @@ def attack_scores(outputs: Outputs, folds: int, trees: int, tune: bool) -> dict[
                     held_out.sum(), -1
                 )
     return found
+
+
+def learnable_pairs(outputs: Outputs) -> np.ndarray:
+    """The pairs that a classifier may learn from: all but the one that all others started from."""
+    starts = [p.start for p in outputs.rows.values() if p.start is not None]
+    return np.setdiff1d(outputs.original.members, starts)
 
 
 def split_pairs(order: np.ndarray, folds: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:

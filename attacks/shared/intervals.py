@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from bench.outputs import Score
+from bench.outputs import Readout, Score
 
 DRAWS = 2000
 FEWEST = 3
@@ -61,6 +61,7 @@ def score_models(
         gap=float(difference.mean()),
         gap_interval=interval(weights @ difference, len(values)),
         values=tuple(float(value) for value in values),
+        gaps=tuple(float(value) for value in difference),
     )
 
 
@@ -91,23 +92,45 @@ def jackknife(
     count: int,
     highest: Sequence[float],
     groups: int = 20,
-) -> tuple[np.ndarray, list[Interval]]:
+) -> tuple[np.ndarray, list[Interval], np.ndarray]:
     """Statistics, and intervals by leaving groups out where drawing models twice would bias.
 
     ``statistics`` takes the indices of the models that stay and gives float64 [k], from 0 to
     ``highest`` [k]. Normal theory with Student's quantile, cut off there; None below three models
-    or where a value is not finite.
+    or where a value is not finite. Also the statistics with each group left out, [groups, k].
     """
     everyone = np.arange(count)
     centre = statistics(everyone)
     if count < FEWEST:
-        return centre, [None] * len(centre)
+        return centre, [None] * len(centre), np.empty((0, len(centre)))
     blocks = np.array_split(everyone, min(count, groups))
     left_out = np.array([statistics(np.delete(everyone, block)) for block in blocks])
     size = len(blocks)
     error = np.sqrt((size - 1) / size * ((left_out - left_out.mean(0)) ** 2).sum(0))
     half = stats.t.ppf(0.975, size - 1) * error
-    return centre, [
-        (max(float(c - h), 0.0), min(float(c + h), most)) if np.isfinite([c, h]).all() else None
-        for c, h, most in zip(centre, half, highest, strict=True)
+    return (
+        centre,
+        [
+            (max(float(c - h), 0.0), min(float(c + h), most)) if np.isfinite([c, h]).all() else None
+            for c, h, most in zip(centre, half, highest, strict=True)
+        ],
+        left_out,
+    )
+
+
+def score_jackknife(
+    row: str,
+    readouts: Sequence[Readout],
+    statistics: Callable[[np.ndarray], np.ndarray],
+    count: int,
+    highest: Sequence[float],
+    groups: int = 20,
+) -> tuple[list[Score], dict[str, np.ndarray]]:
+    """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need."""
+    values, bounds, left_out = jackknife(statistics, count, highest, groups)
+    scores = [
+        score_population(row, readout.name, value, readout.target, count, bound)
+        for readout, value, bound in zip(readouts, values, bounds, strict=True)
     ]
+    curves = {f"{row}|left_out|{r.name}": left_out[:, i] for i, r in enumerate(readouts)}
+    return scores, curves if len(left_out) else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench import seeds
 from bench.experiment import Cell, Experiment
 from bench.outputs import PARTS
 from bench.recipe import predict as logits_of
@@ -18,3 +19,13 @@ def predict(experiment: Experiment, cell: Cell, _alone: bool) -> None:
     }
     record = {"row": cell.row, "member": cell.member}
     experiment.store.write("predict", experiment.key(cell), record, **logits)
+
+
+def untrained(experiment: Experiment, cell: Cell, _alone: bool) -> None:
+    """Compute and store the logits on Df of a network as it is before any training."""
+    name = experiment.seed_name("untrained", cell.member)
+    with seeds.isolated(seeds.derive(*name, "global")):
+        model = experiment.recipe.fresh_model(seeds.torch_rng(*name)).eval()
+    logits = {"forget": logits_of(model, experiment.part("forget")).numpy()}
+    record = {"row": cell.row, "member": cell.member}
+    experiment.store.write("untrained", experiment.key(cell), record, **logits)

@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
 
+from bench.attack import stage_of
 from bench.errors import UserError
-from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment
-from bench.outputs import PARTS, Labels, Outputs, Population, Readout, Score, Scores
+from bench.experiment import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment
+from bench.outputs import (
+    PARTS,
+    Labels,
+    Outputs,
+    Population,
+    Readout,
+    Relearning,
+    Score,
+    Scores,
+)
 from bench.registry import Plugin
+from bench.removal import gone_classes, without_classes
 from bench.store import content_key
 
-VERSION = 1
+VERSION = 2
 CONSTANT = "constant"
 CERTAIN = 20.0  # logit lead of the constant predictor
 
@@ -21,23 +33,62 @@ CERTAIN = 20.0  # logit lead of the constant predictor
 def gather(experiment: Experiment) -> Outputs:
     """All stored outputs of a run, with the sanity rows: original, retrain and constant."""
     original, retrained = (_population(experiment, row) for row in (ORIGINAL, RETRAINED))
-    methods = {label: _population(experiment, label) for label in experiment.methods}
+    methods, notes = {}, []
+    for label in experiment.methods:
+        population = _population(experiment, label)
+        if identical(population):
+            population = _first(population)
+            notes.append(
+                f"{label}: no randomness: its {experiment.config.models} models from one original "
+                "are one and the same; it counts as N = 1 (originals = each gives it N)"
+            )
+        methods[label] = population
     rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
     labels = _labels(experiment)
     rows[CONSTANT] = constant_predictor(original, labels["retain"])
-    return Outputs(original, retrained, rows, labels, experiment.config.seed)
+    untrained = None
+    if experiment.attacks_with("untrained"):
+        untrained = _population(experiment, UNTRAINED, "untrained", parts=("forget",))
+    seed = experiment.config.seed
+    outputs = Outputs(
+        original, retrained, rows, labels, seed=seed, untrained=untrained, notes=notes
+    )
+    retained, forgotten = (
+        experiment.split.train_labels[index]
+        for index in (experiment.split.retain, experiment.split.forget)
+    )
+    return without_classes(outputs, gone_classes(retained, forgotten))
 
 
-def _population(experiment: Experiment, row: str) -> Population:
-    cells = [Cell("predict", row, member) for member in range(experiment.config.models)]
+def _population(
+    experiment: Experiment, row: str, stage: str = "predict", parts: Sequence[str] = PARTS
+) -> Population:
+    cells = [Cell(stage, row, member) for member in range(experiment.config.models)]
     there = [cell for cell in cells if experiment.has(cell)]
-    stored = [experiment.store.arrays("predict", experiment.key(cell)) for cell in there]
+    stored = [experiment.store.arrays(stage, experiment.key(cell)) for cell in there]
     for cell, arrays in zip(there, stored, strict=True):
         for part, logits in arrays.items():
             if not np.isfinite(logits).all():
-                raise UserError(f"{row} {cell.member} has non-finite outputs on {part}")
-    logits = {part: np.stack([arrays[part] for arrays in stored]) for part in PARTS if stored}
-    return Population(np.array([cell.member for cell in there], dtype=int), logits)
+                raise UserError(
+                    f"{row} {cell.member} has non-finite outputs on {part} though its weights are "
+                    "finite: leave the method out, or train the models more gently (train.lr)"
+                )
+    logits = {part: np.stack([arrays[part] for arrays in stored]) for part in parts if stored}
+    one = experiment.config.originals == "one" and row in experiment.methods
+    members = np.array([cell.member for cell in there], dtype=int)
+    return Population(members, logits, start=0 if one else None)
+
+
+def identical(population: Population) -> bool:
+    """Several models from one original, all the same: a method that uses no randomness."""
+    if population.start is None or len(population) < 2:
+        return False
+    return all((logits == logits[:1]).all() for logits in population.logits.values())
+
+
+def _first(population: Population) -> Population:
+    logits = {part: array[:1] for part, array in population.logits.items()}
+    return replace(population, members=population.members[:1], logits=logits)
 
 
 def _labels(experiment: Experiment) -> dict[str, Labels]:
@@ -66,6 +117,8 @@ def constant_predictor(like: Population, retain: Labels) -> Population:
 def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
     """The scores of one attack: read from the store, or computed and stored."""
     store, config = experiment.store, experiment.config
+    if stage_of(plugin) == "relearn":
+        outputs = replace(outputs, relearning=_relearning(experiment, outputs, plugin.label))
     rows = [row for row in outputs.rows if row != CONSTANT]
     used = {row: outputs.rows[row].members.tolist() for row in rows}
     used[RETRAINED] = outputs.retrained.members.tolist()
@@ -80,6 +133,7 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
         predictions=predictions,
         split=experiment.split.key,
         seed=config.seed,
+        started=config.originals,
     )
     if not store.has("score", key):
         scores = _attacked(plugin, outputs)
@@ -87,6 +141,19 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
     record = store.record("score", key)
     curves = store.arrays("score", key) if "payload" in record else {}
     return from_record(record, curves)
+
+
+def _relearning(experiment: Experiment, outputs: Outputs, attack: str) -> dict[str, Relearning]:
+    """How long each model took to learn Df again, by row."""
+    models = {row: p.members for row, p in outputs.rows.items() if row != CONSTANT}
+    models[RETRAINED] = outputs.retrained.members
+    found = {}
+    for row, members in models.items():
+        cells = [Cell("relearn", row, int(member), attack) for member in members]
+        stored = [experiment.store.arrays("relearn", experiment.key(cell)) for cell in cells]
+        steps, reached = (np.array([a[name] for a in stored]) for name in ("steps", "reached"))
+        found[row] = Relearning(steps, reached)
+    return found
 
 
 def _attacked(plugin: Plugin, outputs: Outputs) -> Scores:

@@ -45,7 +45,7 @@ def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make and store one unlearned model, or the record of why there is none."""
     plugin = experiment.methods[cell.row]
     name = experiment.seed_name("unlearn", cell.row, cell.member)
-    model = experiment.load_model(ORIGINAL, cell.member)
+    model = experiment.load_model(ORIGINAL, experiment.start(cell.member))
     task = make_task(experiment, cell, plugin().requirements(), seeds.torch_rng(*name))
 
     def work() -> tuple[nn.Module, Cost]:
@@ -95,7 +95,7 @@ def make_task(
     """The task of one cell: guarded views, and the statistics of the method's own original."""
     statistics = {}
     if experiment.methods[cell.row]().prepares():
-        key = experiment.key(Cell("prepare", cell.row, cell.member))
+        key = experiment.key(Cell("prepare", cell.row, experiment.start(cell.member)))
         stored = experiment.store.tensors("prepare", key)
         statistics = {name: tensor.to(experiment.device) for name, tensor in stored.items()}
     return Task(
