@@ -7,8 +7,8 @@ above t', t on a grid of 100 a unit over all values; and 'inside [l, r] is the p
 r on a grid of 100 a unit that reaches 2 beyond where the peakier one would be cut off or covered, l
 on 400 points from r - width - 2 to r - width + 2, width being the peakier one's range. The released
 code compares every value with each of the about 160,000 intervals. Here values are sorted once and
-counted by binary search, and epsilon is looked up by the two counts: the same rates, the same
-float32 arithmetic, the same epsilons.
+counted by binary search, epsilon is looked up by the two counts, and right ends of which no
+interval can beat what is known are left out: the same float32 arithmetic, the same epsilons.
 Decisions where the released code stops with an error: if no threshold leaves an epsilon (all values
 of both populations equal), nothing is known of these models, and epsilon is the cap.
 """
@@ -21,7 +21,8 @@ CAP = 50.0
 PER_UNIT = 100
 MARGIN = 2.0
 PEAKY = 0.01
-FEW = 200  # values, up to which counting between neighbours is the faster way
+STEPS = int(np.ceil(2 * MARGIN * PER_UNIT))
+FEW = 150  # values, up to which looking between neighbours is faster than looking at all points
 
 
 def released_epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float) -> np.ndarray:
@@ -56,7 +57,7 @@ def _example(positive: np.ndarray, negative: np.ndarray, table: np.ndarray) -> f
     ranges = np.ptp(positive), np.ptp(negative)
     if max(ranges) > 0 and min(ranges) / max(ranges) < PEAKY:
         return CAP
-    best = max(_single(positive, negative, table), _double(positive, negative, table))
+    best = _double(positive, negative, table, _single(positive, negative, table))
     return best if best > -np.inf else CAP
 
 
@@ -68,49 +69,112 @@ def _single(positive: np.ndarray, negative: np.ndarray, table: np.ndarray) -> fl
     return table[false, missed].max(initial=-np.inf)
 
 
-def _double(positive: np.ndarray, negative: np.ndarray, table: np.ndarray) -> float:
+def _double(positive: np.ndarray, negative: np.ndarray, table: np.ndarray, best: float) -> float:
+    """The strongest interval's epsilon, or ``best`` if none is stronger."""
     if np.ptp(positive) >= np.ptp(negative):  # the peakier one is what lies inside
         positive, negative = negative, positive
-    width = np.ptp(positive)
-    low, high = positive[0] + width - MARGIN, positive[-1] + MARGIN
-    right = np.linspace(low, high, int(np.ceil((high - low) * PER_UNIT)))
-    tried, below = _cuts(positive, negative, right - width)
-    caught, false = (
-        np.maximum(np.searchsorted(side, right, "right")[:, None] - cut, 0)
-        for side, cut in zip((positive, negative), below, strict=True)
-    )
-    return np.where(tried, table[false, len(positive) - caught], -np.inf).max(initial=-np.inf)
+    grid = _Intervals(positive, negative, table)
+    if best == -np.inf:
+        return grid.strongest(np.arange(len(grid.right)))
+    tried = np.zeros(len(grid.right), bool)
+    best = max(best, grid.strongest(np.flatnonzero(grid.may_separate())))
+    batch = 4
+    while best < np.inf:
+        room = np.where(tried, 0.0, grid.room_above(best))
+        rows = np.flatnonzero(room > 0)
+        if not len(rows):
+            break
+        if len(rows) > batch:
+            rows = rows[np.argpartition(-room[rows], batch)[:batch]]
+        best = max(best, grid.strongest(rows))
+        tried[rows] = True
+        batch *= 4
+    return best
 
 
-def _cuts(
-    positive: np.ndarray, negative: np.ndarray, middle: np.ndarray
-) -> tuple[np.ndarray, tuple[np.ndarray, np.ndarray]]:
-    """How many values of each population a left threshold can cut off, for each grid of them.
+class _Intervals:
+    """All intervals [l, r] of one example, and a bound on what those of each r can reach.
 
-    A grid has ``steps`` points from middle - 2 to middle + 2. Between two neighbouring values all
-    its points cut off the same; so for few models it is enough to know whether there is one (bool
-    [grids, cuts]). For many, each point counts.
+    ``a`` and ``b`` count inner and outer values inside, of N each. Epsilon beats log E only where
+    E a - b > N (E - 1 + delta) or a - E b > N delta. Both are differences of what r and what l
+    count below them, so the best l of all is a running minimum; only where even that would do are
+    the 400 points l of an r looked at. Rules of which exactly one rate is 0 are discarded: there
+    must be an outer value inside and, if r takes all inner values, an inner one below l.
     """
-    steps = int(np.ceil(2 * MARGIN * PER_UNIT))
-    start, stop = (middle - MARGIN)[:, None], (middle + MARGIN)[:, None]
-    values = np.concatenate([positive, negative])
-    if len(values) > FEW:
-        left = np.linspace(start[:, 0], stop[:, 0], steps, axis=1)
-        cut = tuple(np.searchsorted(side, left, "left") for side in (positive, negative))
-        return np.ones(left.shape, bool), cut
-    order = np.argsort(values, kind="stable")
-    step = (stop - start) / (steps - 1)
 
-    def point(index: np.ndarray) -> np.ndarray:  # what numpy.linspace gives
-        return np.where(index == steps - 1, stop, index * step + start)
+    def __init__(self, inner: np.ndarray, outer: np.ndarray, table: np.ndarray):
+        self.count, self.table = len(inner), table
+        width = np.ptp(inner)
+        low, high = inner[0] + width - MARGIN, inner[-1] + MARGIN
+        self.right = np.linspace(low, high, int(np.ceil((high - low) * PER_UNIT)))
+        middle = self.right - width
+        self.start, self.stop = middle - MARGIN, middle + MARGIN
+        values = np.concatenate([inner, outer])
+        order = np.argsort(values, kind="stable")
+        self.values = values[order]
+        self.inner_below = np.append(0, (order < self.count).cumsum())
+        self.outer_below = np.arange(len(values) + 1) - self.inner_below
+        self.inner_to_right = np.searchsorted(inner, self.right, "right")
+        self.outer_to_right = np.searchsorted(outer, self.right, "right")
+        last_outer = outer[np.maximum(self.outer_to_right, 1) - 1]
+        self.most_below = np.searchsorted(self.values, np.minimum(self.stop, last_outer), "left")
+        self.first_inner = np.searchsorted(self.values, inner[0], "left")
 
-    reached = np.clip(np.floor((values[order] - start) / step) + 1, 0, steps)
-    reached -= (reached > 0) & (point(reached - 1) > values[order])
-    reached += (reached < steps) & (point(reached) <= values[order])
-    edges = np.pad(reached, ((0, 0), (1, 0)))
-    tried = np.diff(edges, append=steps) > 0
-    of_positive = np.append(0, (order < len(positive)).cumsum())
-    return tried, (of_positive, np.arange(len(values) + 1) - of_positive)
+    def may_separate(self) -> np.ndarray:
+        """Right ends that take all inner values and leave all outer ones on one side."""
+        nothing_between = self.outer_to_right == self.outer_below[self.first_inner]
+        return (self.inner_to_right == self.count) & nothing_between
+
+    def room_above(self, best: float) -> np.ndarray:
+        """For each right end, above 0 where some l might make an epsilon larger than ``best``."""
+        scale = np.exp(best) * (1 - 1e-5)  # the table is float32
+        takes_all = self.inner_to_right == self.count
+        room = np.full(len(self.right), -np.inf)
+        for of_inner, of_outer, needed in (
+            (scale, 1.0, self.count * (scale - 1)),
+            (1.0, scale, 0.0),
+        ):
+            below = of_inner * self.inner_below - of_outer * self.outer_below
+            least = np.minimum.accumulate(below)[self.most_below]
+            below[: self.first_inner + 1] = np.inf
+            least_but_one = np.minimum.accumulate(below)[self.most_below]
+            here = of_inner * self.inner_to_right - of_outer * self.outer_to_right
+            reached = here - np.where(takes_all, least_but_one, least)
+            room = np.maximum(room, reached - needed)
+        return np.where(self.outer_to_right > 0, room, 0.0)
+
+    def strongest(self, rows: np.ndarray) -> float:
+        """The largest epsilon of these right ends over their 400 points l each."""
+        if not len(rows):
+            return -np.inf
+        caught = self.inner_to_right[rows, None] - self.inner_below
+        false = self.outer_to_right[rows, None] - self.outer_below
+        if len(self.values) > FEW:
+            left = np.linspace(self.start[rows], self.stop[rows], STEPS, axis=1)
+            below = np.searchsorted(self.values, left, "left")
+            caught, false = (np.take_along_axis(side, below, 1) for side in (caught, false))
+            tried = True
+        else:
+            tried = self.tried(rows)
+        found = self.table[np.maximum(false, 0), self.count - np.maximum(caught, 0)]
+        return np.where(tried, found, -np.inf).max()
+
+    def tried(self, rows: np.ndarray) -> np.ndarray:
+        """Whether one of the points l of each right end lies between two neighbouring values.
+
+        bool [rows, 2 N + 1]; all such points cut off the same.
+        """
+        start, stop = self.start[rows, None], self.stop[rows, None]
+        step = (stop - start) / (STEPS - 1)
+
+        def point(index: np.ndarray) -> np.ndarray:  # what numpy.linspace gives
+            return np.where(index == STEPS - 1, stop, index * step + start)
+
+        reached = np.clip(np.floor((self.values - start) / step) + 1, 0, STEPS)
+        reached -= (reached > 0) & (point(reached - 1) > self.values)
+        reached += (reached < STEPS) & (point(reached) <= self.values)
+        edges = np.pad(reached, ((0, 0), (1, 0)))
+        return np.diff(edges, append=STEPS) > 0
 
 
 def _float32_grid(low: float, high: float, count: int) -> np.ndarray:
