@@ -23,7 +23,7 @@ import numpy as np
 
 from attacks.shared.intervals import score_jackknife
 from attacks.shared.probabilities import logit_confidence
-from attacks.shared.roc import pairwise_auc, roc_points, tpr_at
+from attacks.shared.roc import area, roc_points, tpr_at
 from bench.outputs import Outputs, Readout, Scores
 
 VERSION = 2
@@ -74,7 +74,7 @@ def attack(unlearned: np.ndarray, retrained: np.ndarray, variance: str) -> np.nd
     return np.array(
         [
             _accuracy(of_unlearned, of_retrained),
-            pairwise_auc(of_unlearned, of_retrained).mean(),
+            area(false, true),
             tpr_at(false, true, 0.01),
             _accuracy(*log_ratios(unlearned, retrained, pooled, per_example=False)),
         ]

@@ -69,7 +69,7 @@ def test_threshold_rates_equal_plain_counting(models, seed):
     false, missed = threshold_rates(unlearned, retrained, both=True)
     for example in range(3):
         u, r = unlearned[:, example], retrained[:, example]
-        values = np.concatenate([u, r])
+        values = np.sort(np.concatenate([u, r]))
         above = [((r > t).mean(), (u <= t).mean()) for t in values]
         below = [((r < t).mean(), (u >= t).mean()) for t in values]
         found = np.stack([false[example], missed[example]], axis=1)

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 import numpy as np
+from scipy.special import expit
 
 Fit = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 RIDGE = 1.0  # scikit-learn's default C = 1
 NEWTON_STEPS = 25
+CONVERGED = 1e-9  # of standardised values; the next step would be its square
 
 
 def threshold_rates(
@@ -20,27 +22,28 @@ def threshold_rates(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Every sample value as a threshold: 'value > t' is unlearned; with ``both``, 'value < t' too.
 
-    Counted by sorted searches rather than by comparing every value with every threshold.
+    Counted along the sorted values rather than by comparing every value with every threshold.
     """
-    above = [_share_above(side, unlearned, retrained) for side in (retrained, unlearned)]
-    false, caught = above
-    rates = [(false, 1 - caught)]
-    if both:
-        mirrored = [_share_above(-side, -unlearned, -retrained) for side in (retrained, unlearned)]
-        rates.append((mirrored[0], 1 - mirrored[1]))
-    false, missed = (np.concatenate(parts, axis=1) for parts in zip(*rates, strict=True))
-    return false, missed
-
-
-def _share_above(side: np.ndarray, unlearned: np.ndarray, retrained: np.ndarray) -> np.ndarray:
-    """Share of ``side`` above each value of both populations: [examples, 2 * models]."""
-    thresholds = np.concatenate([unlearned, retrained]).T
-    ordered = np.sort(side.T, axis=1)
-    count = ordered.shape[1]
-    found = [
-        np.searchsorted(row, t, side="right") for row, t in zip(ordered, thresholds, strict=True)
-    ]
-    return (count - np.array(found)) / count
+    values = np.concatenate([unlearned, retrained]).T
+    order = np.argsort(values, axis=1, kind="stable")
+    ordered = np.take_along_axis(values, order, 1)
+    place = np.broadcast_to(np.arange(values.shape[1]), values.shape)
+    step = np.diff(ordered, axis=1) != 0
+    last = np.where(np.pad(step, ((0, 0), (0, 1)), constant_values=True), place, values.shape[1])
+    last = np.minimum.accumulate(last[:, ::-1], axis=1)[:, ::-1]  # of the values that are equal
+    first = np.maximum.accumulate(
+        np.where(np.pad(step, ((0, 0), (1, 0)), constant_values=True), place, 0), axis=1
+    )
+    rates = []
+    for is_of_side, count in (
+        (order >= len(unlearned), len(retrained)),
+        (order < len(unlearned), len(unlearned)),
+    ):
+        up_to = np.pad(is_of_side.cumsum(1), ((0, 0), (1, 0)))
+        above = (count - np.take_along_axis(up_to, last + 1, 1)) / count
+        below = np.take_along_axis(up_to, first, 1) / count
+        rates.append(np.concatenate([above, below], axis=1) if both else above)
+    return rates[0], 1 - rates[1]
 
 
 def logistic_rates(
@@ -97,18 +100,30 @@ def fit_logistic(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[np.ndarr
     z = (x - centre) / scale
     penalty = 1 / (RIDGE * scale**2)
     slope, offset = np.zeros(x.shape[1]), np.zeros(x.shape[1])
+    moving = np.arange(x.shape[1])  # regressions whose last step was not yet tiny
     for _step in range(NEWTON_STEPS):
-        p = 1 / (1 + np.exp(-np.clip(z * slope + offset, -500, 500)))
-        weight = np.maximum(p * (1 - p), 1e-10)
-        g0, g1 = (p - y).sum(0), ((p - y) * z).sum(0) + penalty * slope
-        h00, h01, h11 = weight.sum(0), (weight * z).sum(0), (weight * z**2).sum(0) + penalty
-        determinant = h00 * h11 - h01**2
-        step0 = (h11 * g0 - h01 * g1) / determinant
-        step1 = (h00 * g1 - h01 * g0) / determinant
+        step0, step1 = _newton_step(z[:, moving], y, slope[moving], offset[moving], penalty[moving])
         size = np.maximum(np.abs(step0), np.abs(step1))
         damping = np.minimum(1, 2 / np.maximum(size, 1e-12))
-        offset, slope = offset - damping * step0, slope - damping * step1
+        offset[moving] -= damping * step0
+        slope[moving] -= damping * step1
+        moving = moving[size > CONVERGED]
+        if not len(moving):
+            break
     return slope / scale, offset - slope * centre / scale
+
+
+def _newton_step(
+    z: np.ndarray, y: np.ndarray, slope: np.ndarray, offset: np.ndarray, penalty: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Full steps of offset and slope, [examples], for values [n, examples] and labels [n, 1]."""
+    p = expit(z * slope + offset)
+    weight = np.maximum(p * (1 - p), 1e-10)
+    g0, g1 = (p - y).sum(0), ((p - y) * z).sum(0) + penalty * slope
+    weighted = weight * z
+    h00, h01, h11 = weight.sum(0), weighted.sum(0), (weighted * z).sum(0) + penalty
+    determinant = h00 * h11 - h01**2
+    return (h11 * g0 - h01 * g1) / determinant, (h00 * g1 - h01 * g0) / determinant
 
 
 def fit_one_by_one(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -1,10 +1,10 @@
-"""How often the membership AUC's 95 % interval covers 0.5 when there is nothing to find.
+"""What the attacks score when there is nothing to find: coverage of the AUC, U-LiRA's advantage.
 
-    python -m tests.benchmarks.null_coverage [--runs 200] [--pairs 20] [--folds 5 10 20]
+    python -m tests.benchmarks.null_coverage [--runs 200] [--pairs 20] [--folds 5]
 
 Draws originals, retrained models and an honest second retraining from Gaussian logits with effects
-of the example and of the model, attacks them as a run does, and counts. Exchangeable populations
-must give a mean AUC of 0.5 and a coverage near 95 %.
+of the example and of the model, and attacks them as a run does. Exchangeable populations must give
+a mean of 0.5, and intervals that hold 0.5 in about 95 % of the draws.
 """
 
 from __future__ import annotations
@@ -15,13 +15,15 @@ import numpy as np
 from joblib import Parallel, delayed
 
 from attacks.membership import membership
+from attacks.u_lira import u_lira
 from bench.outputs import Labels, Outputs, Population
 
 EXAMPLES, CLASSES, TREES = 60, 5, 30
+SHOWN = ("mia_auc", "ulira_accuracy", "ulira_auc", "population_accuracy")
 
 
-def one_null(seed: int, pairs: int, folds: int) -> tuple[float, bool, float]:
-    """AUC of the second retraining, whether its interval holds 0.5, and the interval's width."""
+def null_outputs(seed: int, pairs: int) -> Outputs:
+    """Originals that learnt the trained labels, and two retrained populations that are alike."""
     rng = np.random.default_rng(seed)
     true = rng.integers(CLASSES, size=EXAMPLES)
     trained = (true + 1) % CLASSES
@@ -37,28 +39,39 @@ def one_null(seed: int, pairs: int, folds: int) -> tuple[float, bool, float]:
 
     original, retrained = population(True), population(False)
     rows = {"retrain": population(False)}
-    outputs = Outputs(original, retrained, rows, {"forget": Labels(trained, true)}, seed)
-    scores = membership(outputs, folds=folds, trees=TREES, tune=False).scores
-    auc = next(score for score in scores if score.readout == "mia_auc")
-    low, high = auc.interval
-    return auc.value, low <= 0.5 <= high, high - low
+    return Outputs(original, retrained, rows, {"forget": Labels(trained, true)}, seed)
+
+
+def one_null(seed: int, pairs: int, folds: int) -> list[tuple[float, bool, float]]:
+    """Of each number: its value, whether its interval holds 0.5, and the interval's width."""
+    outputs = null_outputs(seed, pairs)
+    scores = (
+        membership(outputs, folds=folds, trees=TREES, tune=False).scores + u_lira(outputs).scores
+    )
+    found = {score.readout: score for score in scores}
+    return [
+        (found[name].value, low <= 0.5 <= high, high - low)
+        for name in SHOWN
+        for low, high in [found[name].interval]
+    ]
 
 
 def main() -> None:
-    """Print one line per number of folds."""
+    """Print one line per number."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--runs", type=int, default=200)
     parser.add_argument("--pairs", type=int, default=20)
-    parser.add_argument("--folds", type=int, nargs="+", default=[5, 10, 20])
+    parser.add_argument("--folds", type=int, default=5)
     chosen = parser.parse_args()
-    print("folds  runs  mean AUC  sd      covered  mean width")
-    for folds in chosen.folds:
-        work = (delayed(one_null)(seed, chosen.pairs, folds) for seed in range(chosen.runs))
-        auc, covered, width = np.array(Parallel(n_jobs=-1)(work), dtype=float).T
+    work = (delayed(one_null)(seed, chosen.pairs, chosen.folds) for seed in range(chosen.runs))
+    found = np.array(Parallel(n_jobs=-1)(work), dtype=float)
+    print(f"{chosen.runs} draws of {chosen.pairs} pairs, {chosen.folds} folds")
+    print("number               mean    standard error  sd      covers 0.5  mean width")
+    for name, (value, covered, width) in zip(SHOWN, found.transpose(1, 2, 0), strict=True):
+        spread = value.std(ddof=1)
         print(
-            f"{folds:>5}  {chosen.runs:>4}  {auc.mean():.4f}    {auc.std(ddof=1):.4f}  "
-            f"{covered.mean():.3f}    {width.mean():.3f}",
-            flush=True,
+            f"{name:<20} {value.mean():.4f}  {spread / np.sqrt(chosen.runs):<14.4f}  {spread:.4f}  "
+            f"{covered.mean():<10.3f}  {width.mean():.3f}"
         )
 
 
