@@ -23,7 +23,7 @@ from attacks.shared.intervals import score_models
 from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 
-VERSION = 2
+VERSION = 3
 READOUTS = [
     Readout("average_gap", "average gap to retraining", "low", 0.0, percent=True),
     Readout("tow", "ToW", "high", 1.0),
@@ -56,6 +56,6 @@ def measures(outputs: Outputs, population: Population) -> np.ndarray:
             error_rates(population, "forget", labels["forget"].train),
             error_rates(population, "retain", labels["retain"].train),
             error_rates(population, "test", labels["test"].true),
-            efficacies(outputs, population, "confidence", "validation"),
+            efficacies(outputs, population),
         ]
     )

@@ -8,11 +8,13 @@ unseen outputs of the model; efficacy = share of Df that it calls unseen. Featur
 entropy; modified entropy -(1 - p_y) log p_y - sum over c other than y of p_c log(1 - p_c);
 correctness; all probabilities.
 Deviations: the published code takes the test set as unseen, which is what is reported; ours are
-validation data (against=test is the code's). It takes the first retain examples, ours as many as
-there are unseen, in order (the same). Its modified entropy, until it was corrected, treated every
-class that occurs among the labels as if it were y, with log p_c in place of log(1 - p_c); ours is
-the formula (feature=uncorrected-modified-entropy is that code's). Higher is not better, and no
-value is ideal by itself: compare with retraining.
+validation data (against=test is the code's). It takes as many retain examples as there are unseen
+ones, the first (pick=first); ours are spread evenly over the set, for data that are sorted by
+class, and at most 500 of each (examples=N for more), which a classifier of one number does not
+miss. Its modified entropy, until it was corrected, treated every class that occurs among the labels
+as if it were y, with log p_c in place of log(1 - p_c); ours is the formula
+(feature=uncorrected-modified-entropy is that code's). Higher is not better, and no value is ideal
+by itself: compare with retraining.
 """
 
 from __future__ import annotations
@@ -25,8 +27,9 @@ from attacks.shared.intervals import score_models
 from attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
 from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
+from bench.params import Count
 
-VERSION = 2
+VERSION = 3
 READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True)]
 Feature = Literal[
     "confidence",
@@ -45,15 +48,18 @@ def mia_efficacy(
     *,
     feature: Feature = "confidence",
     against: Literal["validation", "test"] = "validation",
+    examples: Count = 500,
+    pick: Literal["spread", "first"] = "spread",
 ) -> Scores:
-    reference = efficacies(outputs, outputs.retrained, feature, against)
+    settings = {"feature": feature, "against": against, "examples": examples, "pick": pick}
+    reference = efficacies(outputs, outputs.retrained, **settings)
     return Scores(
         READOUTS,
         [
             score_models(
                 row,
                 "mia_efficacy",
-                efficacies(outputs, population, feature, against),
+                efficacies(outputs, population, **settings),
                 reference[population.members],
                 outputs.rng("mia-efficacy"),
             )
@@ -63,16 +69,22 @@ def mia_efficacy(
 
 
 def efficacies(
-    outputs: Outputs, population: Population, feature: Feature, against: str
+    outputs: Outputs,
+    population: Population,
+    feature: Feature = "confidence",
+    against: str = "validation",
+    examples: int = 500,
+    pick: str = "spread",
 ) -> np.ndarray:
     """The efficacy of each model, float64 [m]."""
     labels = outputs.labels
     kinds = {"retain": labels["retain"].train, against: labels[against].true}
-    size = min(len(of) for of in kinds.values())
-    features = {
-        part: feature_of(population.logits[part][:, :size], of[:size], feature)
-        for part, of in kinds.items()
-    }
+    size = min(examples, *(len(of) for of in kinds.values()))
+    features = {}
+    for part, of in kinds.items():
+        last = (size if pick == "first" else len(of)) - 1
+        chosen = np.linspace(0, last, size).round().astype(int)
+        features[part] = feature_of(population.logits[part][:, chosen], of[chosen], feature)
     forgotten = feature_of(population.logits["forget"], labels["forget"].train, feature)
     return np.array(
         [

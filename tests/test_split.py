@@ -13,7 +13,7 @@ from bench.experiment import Experiment
 from bench.scenario import TrainingSet
 from bench.scenarios.poison import poison
 from bench.scenarios.random_removal import random_removal
-from bench.stages.split import save_split
+from bench.stages.split import refuse_overlaps, save_split
 from tests.conftest import tiny
 
 LABELS = np.repeat(np.arange(4), 50)
@@ -169,3 +169,11 @@ def test_random_removal_of_a_count_is_exact_and_even(count):
 def test_more_than_there_are_is_a_user_error():
     with pytest.raises(UserError, match="choose a smaller count"):
         request(random_removal, count=201)
+
+
+def test_sets_that_share_an_example_are_refused():
+    refuse_overlaps(
+        {"training": np.array([0, 1]), "validation": np.array([2]), "test": np.array([3])}
+    )
+    with pytest.raises(UserError, match="1 examples are in both the training and the test set"):
+        refuse_overlaps({"training": np.array([0, 1]), "test": np.array([1, 3])})

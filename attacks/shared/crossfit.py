@@ -36,6 +36,8 @@ def attack_scores(outputs: Outputs, folds: int, trees: int, tune: bool) -> dict[
     for number, (fit, validate, test) in enumerate(split_pairs(order, folds)):
         if number == 0:
             test = np.union1d(test, np.setdiff1d(outputs.original.members, order))
+        if np.intersect1d(test, np.concatenate([fit, validate])).size:
+            raise ValueError("a pair of models is both learnt from and tested")
         classifier = _tuned(outputs, labels, fit, validate, trees, tune)
         for row, population in judged.items():
             held_out = np.isin(population.members, test)

@@ -10,6 +10,7 @@ alone. All index arrays are sorted.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 import numpy as np
@@ -92,6 +93,7 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     )
     forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
     sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
+    refuse_overlaps({"training": train, "validation": validation, "test": test})
     return Split(
         key=key,
         train=train,
@@ -104,6 +106,17 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         true_labels=data.labels[train],
         goal=request.goal,
     )
+
+
+def refuse_overlaps(sets: dict[str, np.ndarray]) -> None:
+    """Raise UserError where two sets share an example: what is trained on is no longer unseen."""
+    for (first, one), (second, other) in combinations(sets.items(), 2):
+        shared = np.intersect1d(one, other)
+        if len(shared):
+            raise UserError(
+                f"{len(shared)} examples are in both the {first} and the {second} set (the first: "
+                f"number {shared[0]}): every example may be in one of them only"
+            )
 
 
 def _stratified(
