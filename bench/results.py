@@ -68,6 +68,12 @@ class Run:
 
         return comparison(self)
 
+    def comparisons(self) -> pd.DataFrame:
+        """Every pair of methods on every readout: difference, interval, p, p after Holm, better."""
+        from reports.compare import as_table, compare
+
+        return as_table(compare(self))
+
     def outputs(self, row: str) -> Population:
         """Logits of a row's models; needs the store beside the run."""
         beside = {"out": str(self.folder.parent.parent)}

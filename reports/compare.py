@@ -169,8 +169,8 @@ def ranks(run: Run, comparisons: list[Comparison]) -> pd.DataFrame:
     return found.dropna(axis=1, how="all")
 
 
-def to_csv(comparisons: list[Comparison]) -> str:
-    """One line per readout and pair."""
+def as_table(comparisons: list[Comparison]) -> pd.DataFrame:
+    """One line per readout and pair; ``better`` is empty where the data do not say."""
     columns = [*Comparison.__dataclass_fields__, "better"]
     lines = [{**asdict(pair), "better": pair.better or ""} for pair in comparisons]
-    return pd.DataFrame(lines, columns=columns).to_csv(index=False, lineterminator="\n")
+    return pd.DataFrame(lines, columns=columns)

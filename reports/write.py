@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.store import write_atomic
-from reports import compare
 from reports.table import to_csv, to_markdown
 
 if TYPE_CHECKING:
@@ -20,7 +19,7 @@ def write_report(run: Run, folder: Path) -> list[Path]:
     texts = {
         "table.csv": to_csv(run),
         "table.md": to_markdown(run),
-        "comparisons.csv": compare.to_csv(compare.compare(run)),
+        "comparisons.csv": run.comparisons().to_csv(index=False, lineterminator="\n"),
     }
     for name, text in texts.items():
         write_atomic(folder / name, text.encode())
