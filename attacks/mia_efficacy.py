@@ -97,7 +97,7 @@ def efficacies(
 def _efficacy(seen: np.ndarray, unseen: np.ndarray, forgotten: np.ndarray) -> float:
     from sklearn.svm import SVC
 
-    classifier = SVC(C=3, gamma="auto", kernel="rbf", random_state=0)
+    classifier = SVC(C=3, gamma="auto", kernel="rbf", random_state=0, cache_size=500)
     classifier.fit(np.concatenate([seen, unseen]), np.repeat([1, 0], [len(seen), len(unseen)]))
     return float(1 - classifier.predict(forgotten).mean())
 

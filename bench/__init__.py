@@ -16,6 +16,7 @@ _WHERE = {
     "Data": "bench.data",
     "UserError": "bench.errors",
     "training_mode": "bench.recipe",
+    "declares": "bench.attack",
 }
 __all__ = list(_WHERE)
 

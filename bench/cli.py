@@ -227,7 +227,8 @@ def _show(run: Any, folder: str | None) -> None:
     if ranking is not None:
         typer.echo(f"\n{RANKS}")
         console.print(ranking)
-    typer.echo(f"tables: {target}/table.md, {target}/table.csv (every readout, with intervals)")
+    tables = ", ".join(str(path) for path in written if path.suffix in (".md", ".csv"))
+    typer.echo(f"tables: {tables} (every readout with intervals, every pair of methods)")
     plots = [str(path) for path in written if path.suffix == ".png"]
     if plots:
         typer.echo(f"plots:  {', '.join(plots)} (and .svg)")
