@@ -10,7 +10,7 @@ correctness; all probabilities.
 Deviations: the published code takes the test set as unseen, which is what is reported; ours are
 validation data (against=test is the code's). It takes as many retain examples as there are unseen
 ones, the first (pick=first); ours are spread evenly over the set, for data that are sorted by
-class, and at most 500 of each (examples=N for more), which a classifier of one number does not
+class, and at most 300 of each (examples=N for more), which a classifier of one number does not
 miss. Its modified entropy, until it was corrected, treated every class that occurs among the labels
 as if it were y, with log p_c in place of log(1 - p_c); ours is the formula
 (feature=uncorrected-modified-entropy is that code's). Higher is not better, and no value is ideal
@@ -48,7 +48,7 @@ def mia_efficacy(
     *,
     feature: Feature = "confidence",
     against: Literal["validation", "test"] = "validation",
-    examples: Count = 500,
+    examples: Count = 300,
     pick: Literal["spread", "first"] = "spread",
 ) -> Scores:
     settings = {"feature": feature, "against": against, "examples": examples, "pick": pick}
@@ -73,7 +73,7 @@ def efficacies(
     population: Population,
     feature: Feature = "confidence",
     against: str = "validation",
-    examples: int = 500,
+    examples: int = 300,
     pick: str = "spread",
 ) -> np.ndarray:
     """The efficacy of each model, float64 [m]."""

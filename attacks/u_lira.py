@@ -6,8 +6,10 @@ N. Carlini et al., Membership Inference Attacks From First Principles, S&P 2022.
 Equations: for each example of Df, its logit-scaled confidence log p_y - log(1 - p_y) is
 N(mu_u, s_u) over unlearned and N(mu_r, s_r) over retrained models; an output is called unlearned if
 log N(x; mu_u, s_u) - log N(x; mu_r, s_r) > 0. Accuracy on as many unlearned as retrained outputs;
-0.5 is perfect forgetting. Beside it the population attack: one pair of Gaussians for all examples,
-which is what most papers run, and which underestimates what leaks.
+0.5 is perfect forgetting. AUC compares the log-ratios of an unlearned model with those of its
+retrained partner, which the same Gaussians judge: across pairs, each model is in the other's
+Gaussians, and equal populations would score below 0.5. Beside it the population attack: one pair of
+Gaussians for all examples, which is what most papers run, and which underestimates what leaks.
 Deviations: the paper trains shadow models apart from the target. Here each pair of models is judged
 by Gaussians of all other pairs, so that each is judged once and none by itself. Of fewer than 32
 models the variances of single examples are too noisy, and one variance over all examples is taken
@@ -26,7 +28,7 @@ from attacks.shared.probabilities import logit_confidence
 from attacks.shared.roc import area, roc_points, tpr_at
 from bench.outputs import Outputs, Readout, Scores
 
-VERSION = 2
+VERSION = 3
 FEW = 32  # models, below which variances are pooled
 LARGEST = 100.0  # of a confidence; softmax outputs in float32 say no more
 SMALLEST_DEVIATION = 1e-6
@@ -70,12 +72,12 @@ def attack(unlearned: np.ndarray, retrained: np.ndarray, variance: str) -> np.nd
     """Accuracy, AUC, TPR at 1 % FPR and the population attack's accuracy, of [models, examples]."""
     pooled = variance == "pooled" or (variance == "auto" and len(unlearned) < FEW)
     of_unlearned, of_retrained = log_ratios(unlearned, retrained, pooled, per_example=True)
-    false, true = roc_points(of_unlearned, of_retrained)
+    within = [area(*roc_points(*pair)) for pair in zip(of_unlearned, of_retrained, strict=True)]
     return np.array(
         [
             _accuracy(of_unlearned, of_retrained),
-            area(false, true),
-            tpr_at(false, true, 0.01),
+            np.mean(within),
+            tpr_at(*roc_points(of_unlearned, of_retrained), 0.01),
             _accuracy(*log_ratios(unlearned, retrained, pooled, per_example=False)),
         ]
     )
