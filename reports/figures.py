@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -43,6 +44,7 @@ def write_figures(run: Run, folder: Path) -> list[Path]:
             for suffix in ("png", "svg"):
                 path = folder / f"{name}.{suffix}"
                 figure.savefig(path, metadata={"Date": None} if suffix == "svg" else None)
+                figure.set_layout_engine("none")  # once is enough for both files
                 written.append(path)
             plt.close(figure)
     return written
@@ -92,7 +94,7 @@ def entropy_histograms(run: Run) -> Figure:
     for axes, row in zip(grid.flat, rows, strict=False):
         _histogram(axes, edges, reference, "#c4c4c4", filled=True)
         _histogram(axes, edges, curves[f"{row}|log_entropy"], rows[row])
-        axes.set_title(f"{row}   JS {_value(run, row, 'forget_entropy_js')}")
+        axes.set_title(_heading(run, row, "JS", "forget_entropy_js"))
     shown = reference + sum(curves[f"{row}|log_entropy"] for row in rows)
     visible = edges[:-1][shown > 0]
     grid.flat[0].set_xlim(visible.min() - 0.5, 1)
@@ -113,8 +115,10 @@ def attack_scores(run: Run) -> Figure:
         edges = curves["|score_edges"]
         _histogram(axes, edges, curves[f"{row}|confidence_retrained"], "#c4c4c4", filled=True)
         _histogram(axes, edges, curves[f"{row}|confidence"], rows[row])
-        axes.set_title(f"{row}   AUC {_value(run, row, 'mia_auc')}")
+        axes.set_title(_heading(run, row, "AUC", "mia_auc"))
     grid.flat[0].set(yscale="log", xlim=(0, 1))
+    for axes in grid.flat:
+        axes.minorticks_off()  # on twelve panels they cost more to draw than all else
     figure.supxlabel("attacker's confidence that Df was trained on", fontsize=9)
     figure.supylabel("share of outputs (log)", fontsize=9)
     figure.suptitle(f"{title(run)}\ngrey: retrained models, judged alike", fontsize=9)
@@ -131,7 +135,7 @@ def epsilons(run: Run) -> Figure:
         if null is not None:
             _histogram(axes, edges, null, "#c4c4c4", filled=True)
         _histogram(axes, edges, _epsilon_counts(curves[f"{row}|epsilon"], edges), rows[row])
-        axes.set_title(f"{row}   F {_value(run, row, 'forgetting_quality')}")
+        axes.set_title(_heading(run, row, "F", "forgetting_quality"))
     grid.flat[0].set_xlim(edges[0], edges[-1])
     figure.supxlabel("epsilon of an example (what lies beyond is in the last bin)", fontsize=9)
     figure.supylabel("share of forgotten examples", fontsize=9)
@@ -165,10 +169,12 @@ def _panels(run: Run, curve: str) -> tuple[Figure, np.ndarray, dict[str, str]]:
     return figure, grid, {row: styles[row]["color"] for row in there}
 
 
-def _value(run: Run, row: str, readout: str) -> str:
-    return next(
-        f"{s.value:.3f}" for s in run.scores_of.scores if (s.row, s.readout) == (row, readout)
-    )
+def _heading(run: Run, row: str, symbol: str, readout: str) -> str:
+    """The row's name, folded between parameters, and its number."""
+    score = next(s for s in run.scores_of.scores if (s.row, s.readout) == (row, readout))
+    lines = textwrap.wrap(row.replace(",", ", "), 32, break_on_hyphens=False)
+    number = f"{symbol} {score.value:.3f}"
+    return "\n".join(lines) + ("   " if len(lines) == 1 else "\n") + number
 
 
 def _histogram(
