@@ -11,7 +11,9 @@ cross-fitted, so that each is tested exactly once by a classifier that never saw
 the paper's single split. The paper's code fixes the classifier (rate 0.2, depth 10, subsample 0.8,
 lambda 10, min child weight 0.1); it is one setting of the grid and, with ``tune=false``, the only
 one. The label is the one that the original was trained on. Intervals resample pairs of models.
-The row `retrain` shows what retraining itself scores.
+The row `retrain` shows what retraining itself scores. Pooling folds may cost a little: over 200
+simulated pairs of equal populations the mean AUC was 0.496 (standard error 0.0016), and 97 % of the
+intervals held 0.5 (python -m tests.benchmarks.null_coverage).
 """
 
 from __future__ import annotations

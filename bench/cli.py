@@ -80,6 +80,9 @@ def run(
     ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
+    data_dir: Annotated[
+        str | None, typer.Option(help="Folder that holds data sets [BENCH_DATA_DIR, bench-data].")
+    ] = None,
     plugin: Annotated[
         list[str] | None, typer.Option("--plugin", "-p", help="A method (or other plugin) file.")
     ] = None,
@@ -106,6 +109,7 @@ def run(
         "jobs": jobs,
         "device": device,
         "out": out,
+        "data_dir": data_dir,
         "plugins": plugin or None,
     }
     resolved = load_config(flags, config, tuple(settings or ()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,8 +13,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from bench.errors import UserError
 from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive
+from bench.places import VARIABLE, data_home, named_home, places
+from bench.real_or_fake import find_root
 from bench.spelling import parse_value, spell_value, split_list, unknown
 
+MINIATURE = "truefake-mini"
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "configs"
 
@@ -45,7 +49,10 @@ class TrainSettings(Settings):
 
 
 class Config(Settings):
-    """Everything a run depends on. ``jobs``, ``device`` and ``out`` do not change its numbers."""
+    """Everything a run depends on.
+
+    ``jobs``, ``device``, ``out`` and ``data_dir`` do not change its numbers.
+    """
 
     dataset: str = "digits"
     subset: Annotated[int, Field(ge=10)] | None = None
@@ -73,10 +80,11 @@ class Config(Settings):
     jobs: Count | None = None
     device: str = "auto"
     out: str = "bench-results"
+    data_dir: str | None = None
 
     def identity(self) -> dict[str, Any]:
         """The keys that decide a run's numbers."""
-        found = self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed"})
+        found = self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed", "data_dir"})
         if self.originals == "each":  # as it was before there was a choice
             del found["originals"]
         return found
@@ -92,6 +100,12 @@ def load_config(
     assigned = dict(_read_assignment(text) for text in settings)
     given = {key: value for key, value in overrides.items() if value is not None}
     dataset = str(assigned.get("dataset", given.get("dataset", Config().dataset)))
+    if dataset.partition("[")[0] == "truefake":
+        named = assigned.get("data_dir", given.get("data_dir"))
+        if not truefake_is_meant(named):
+            dataset = MINIATURE
+            assigned.pop("dataset", None)
+            given["dataset"] = dataset
     if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
         recipe = dataset.partition("[")[0]
     merged = read_recipe(recipe) if recipe else {}
@@ -101,6 +115,23 @@ def load_config(
         return Config.model_validate(merged)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+
+
+def truefake_is_meant(data_dir: str | None) -> bool:
+    """Whether TrueFake is to be read: it is in the default place, or the user named a place.
+
+    If not, says in a line that the miniature stands in.
+    """
+    with places(data_dir):
+        home, is_named = data_home(), named_home() is not None
+    if is_named or find_root(home) is not None:
+        return True
+    print(
+        f"truefake: no copy in ./{home} (name its place with --data-dir or {VARIABLE}); using the "
+        f"built-in miniature {MINIATURE}",
+        file=sys.stderr,
+    )
+    return False
 
 
 def recipes() -> dict[str, str]:

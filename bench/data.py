@@ -17,7 +17,9 @@ class Data:
 
     ``images``: uint8 [n, height, width, channels]; ``labels``: int64 [n], indices into ``classes``.
     ``scale``: the pixel value that is white. ``test``: indices of the test examples where the data
-    set fixes them; None: the harness draws them. ``note``: what a reader of a result must know.
+    set fixes them, ``validation`` those of validation; None: the harness draws them. Where both are
+    fixed and some examples are in neither, those are for training. ``note``: what a reader of a
+    result must know.
     """
 
     name: str
@@ -25,6 +27,7 @@ class Data:
     labels: np.ndarray
     classes: tuple[str, ...]
     scale: float = 255.0
+    validation: np.ndarray | None = None
     test: np.ndarray | None = None
     note: str = ""
 
@@ -48,8 +51,10 @@ class Data:
         digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
         for array in (self.images, self.labels.astype("<i8")):
             digest.update(np.ascontiguousarray(array))
-        if self.test is not None:
-            digest.update(np.ascontiguousarray(self.test.astype("<i8")))
+        for name, fixed in (("", self.test), ("validation", self.validation)):
+            if fixed is not None:
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(fixed.astype("<i8")))
         return digest.hexdigest()[:32]
 
     @property

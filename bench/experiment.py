@@ -13,6 +13,7 @@ from bench.attack import refuse_overlaps, stage_of
 from bench.config import Config
 from bench.data import Data
 from bench.errors import UserError
+from bench.places import places
 from bench.registry import Plugin, Registry
 from bench.stages.split import Split, make_split
 from bench.store import Store, content_key
@@ -59,7 +60,8 @@ class Experiment:
 
     @cached_property
     def data(self) -> Data:
-        return self.registry.resolve("datasets", self.config.dataset)()
+        with places(self.config.data_dir, Path(self.config.out) / "decoded"):
+            return self.registry.resolve("datasets", self.config.dataset)()
 
     @cached_property
     def split(self) -> Split:

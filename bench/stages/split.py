@@ -54,7 +54,7 @@ def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Sp
         "scenario": scenario.identity,
         "seed": config.seed,
         "subset": config.subset,
-        "validation": config.validation,
+        "validation": config.validation if data.validation is None else None,
         "test": config.test if data.test is None else None,
         "retain_sample": config.retain_sample,
     }
@@ -81,13 +81,18 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         pool, test = _stratified(data, everything, config.test, rng_for("test"), "test")
     else:
         pool, test = np.setdiff1d(everything, data.test), np.sort(data.test)
+    if data.validation is not None:
+        pool = np.setdiff1d(pool, data.validation)
     if config.subset is not None and config.subset < len(pool):
         _, pool = _stratified(data, pool, config.subset, rng_for("subset"), "subset")
     elif config.subset is not None and config.subset > len(pool):
         raise UserError(f"subset = {config.subset}: {data.name} has {len(pool)} training examples")
-    train, validation = _stratified(
-        data, pool, config.validation, rng_for("validation"), "validation"
-    )
+    if data.validation is not None:
+        train, validation = pool, np.sort(data.validation)
+    else:
+        train, validation = _stratified(
+            data, pool, config.validation, rng_for("validation"), "validation"
+        )
     request = scenario(
         TrainingSet(data.labels[train], data.classes), rng_for("scenario", scenario.label)
     )

@@ -1,0 +1,142 @@
+"""TrueFake: real photographs against images of GANs and diffusion models, as posted and as shared.
+
+Citation: S. Dell'Anna, A. Montibeller, G. Boato, TrueFake: A Real World Case Dataset of Last
+Generation Fake Images also Shared on Social Networks, IJCNN 2025. Images by request from the
+authors, about 600,000 of mostly 1024 x 1024; put the folder that holds PreSocial, Facebook, ...
+into the data folder as truefake (or name the folder itself).
+``share``: pre, fb, tl, tw, shr (the last three) or all; ``real``: ffhq, forlab; ``fake``: gan1,
+gan2, gan3, sd15, sd2, sd3, sdxl, flux; joined by +, keys or folder names. Each image is its central
+``side`` x ``side`` pixels, where the University of Trento's detector takes random 96 of the central
+512. ``splits``: a folder with split.json or train.json, val.json and test.json, by default the data
+set's own; without any, the harness draws a stratified split over sorted paths and records it.
+``broken``: stop (before anything is trained, with the list) or skip (leave out what cannot be read,
+convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside the results.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.data import Data
+from bench.decoding import centres
+from bench.errors import UserError
+from bench.params import Count
+from bench.places import data_home, scratch
+from bench.real_or_fake import (
+    FAKE,
+    LAYOUT,
+    REAL,
+    SHARES,
+    Image,
+    assigned,
+    find_root,
+    listed,
+    named,
+    read_split,
+)
+
+VERSION = 1
+CLASSES = ("real", "fake")
+
+
+def truefake(
+    *,
+    share: str = "pre",
+    real: str = "ffhq+forlab",
+    fake: str = "gan2+gan3+sdxl",
+    side: Count = 96,
+    splits: str | None = None,
+    broken: Literal["stop", "skip"] = "stop",
+) -> Data:
+    root = find_root(data_home())
+    if root is None:
+        raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
+    chosen = named("share", share, SHARES), named("source", real, REAL), named("source", fake, FAKE)
+    return read_tree("truefake", root, *chosen, side, splits, broken)
+
+
+def read_tree(
+    name: str,
+    root: Path,
+    shares: list[str],
+    real: list[str],
+    fake: list[str],
+    side: int,
+    splits: str | None,
+    broken: str,
+) -> Data:
+    """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
+    images = listed(root, shares, real, fake)
+    split = read_split(Path(splits).expanduser() if splits else root)
+    if splits and split is None:
+        raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
+    positions, absent = {}, 0
+    if split is not None:
+        images, positions, absent = assigned(images, split)
+    if len({image.fake for image in images}) < 2:
+        raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
+    pixels, wrong = decoded([image.path for image in images], side)
+    kept, note = checked(images, wrong, broken)
+    if len(kept) < len(images):
+        pixels, moved = pixels[kept], np.full(len(images), -1)
+        moved[kept] = np.arange(len(kept))
+        positions = {part: moved[at][moved[at] >= 0] for part, at in positions.items()}
+    notes = [note] if note else []
+    if absent:
+        notes.append(f"{absent} entries of the split are not on disk")
+    return Data(
+        name=name,
+        images=pixels,
+        labels=np.array([images[place].fake for place in kept], dtype=np.int64),
+        classes=CLASSES,
+        validation=positions.get("val"),
+        test=positions.get("test"),
+        note="; ".join(notes),
+    )
+
+
+def checked(images: list[Image], wrong: dict[int, str], broken: str) -> tuple[np.ndarray, str]:
+    """Positions to keep and a note on the rest; raises UserError with the list if asked to stop."""
+    lost = [place for place, fault in wrong.items() if fault.startswith("unreadable")]
+    if wrong and broken == "stop":
+        shown = [f"  {images[place].path}: {fault}" for place, fault in sorted(wrong.items())[:20]]
+        more = f"\n  and {len(wrong) - 20} more" if len(wrong) > 20 else ""
+        raise UserError(
+            f"{len(wrong)} of {len(images)} images are not 8-bit RGB that can be read; mend or "
+            "remove them, or go on without them by [broken=skip]:\n" + "\n".join(shown) + more
+        )
+    parts = []
+    if lost:
+        parts.append(f"{len(lost)} of {len(images)} images could not be read and are left out")
+    if len(wrong) > len(lost):
+        parts.append(f"{len(wrong) - len(lost)} images were converted to RGB")
+    return np.setdiff1d(np.arange(len(images)), lost), ", ".join(parts)
+
+
+def decoded(paths: list[str], side: int) -> tuple[np.ndarray, dict[int, str]]:
+    """The pixels of all files: read from the scratch folder if they were decoded before."""
+    folder = scratch()
+    if folder is None or len(paths) < KEEP:
+        return centres(paths, side, 1)
+    digest = hashlib.sha256(f"{VERSION} {side}".encode())
+    for path in paths:
+        state = os.stat(path)
+        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+    file = folder / f"{digest.hexdigest()[:32]}.npy"
+    if file.is_file():
+        return np.load(file, mmap_mode="r", allow_pickle=False), {}
+    pixels, wrong = centres(paths, side, -1)
+    if not wrong:  # faults are told each time, so nothing is kept that has some
+        folder.mkdir(parents=True, exist_ok=True)
+        partial = file.with_suffix(f".{os.getpid()}.partial.npy")
+        np.save(partial, pixels)
+        os.replace(partial, file)
+    return pixels, wrong
+
+
+KEEP = 5000  # files, from which on decoding again costs more than reading what was kept

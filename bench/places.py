@@ -1,0 +1,43 @@
+"""Where data sets lie, and where what is decoded from them is kept.
+
+A data set asks here instead of taking a path: one folder (``--data-dir``, else ``BENCH_DATA_DIR``,
+else ./bench-data) holds all of them, each in the layout that its authors or torchvision give it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from pathlib import Path
+
+DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
+_named: ContextVar[str | None] = ContextVar("data_dir", default=None)
+_scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
+
+
+@contextmanager
+def places(data_dir: str | None, scratch: Path | None = None) -> Iterator[None]:
+    """Within it, ``data_home`` is what the user named, and decoded data go to ``scratch``."""
+    tokens = _named.set(data_dir), _scratch.set(scratch)
+    try:
+        yield
+    finally:
+        _named.reset(tokens[0])
+        _scratch.reset(tokens[1])
+
+
+def named_home() -> str | None:
+    """The folder that the user named for data, if any."""
+    return _named.get() or os.environ.get(VARIABLE) or None
+
+
+def data_home() -> Path:
+    """The folder that holds data sets."""
+    return Path(named_home() or DEFAULT).expanduser()
+
+
+def scratch() -> Path | None:
+    """The folder for decoded data; None: nothing is kept."""
+    return _scratch.get()
