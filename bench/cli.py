@@ -83,6 +83,9 @@ def run(
     data_dir: Annotated[
         str | None, typer.Option(help="Folder that holds data sets [BENCH_DATA_DIR, bench-data].")
     ] = None,
+    download: Annotated[
+        bool, typer.Option("--download", help="Fetch a data set that is missing.")
+    ] = False,
     plugin: Annotated[
         list[str] | None, typer.Option("--plugin", "-p", help="A method (or other plugin) file.")
     ] = None,
@@ -110,6 +113,7 @@ def run(
         "device": device,
         "out": out,
         "data_dir": data_dir,
+        "download": download or None,
         "plugins": plugin or None,
     }
     resolved = load_config(flags, config, tuple(settings or ()))

@@ -48,10 +48,13 @@ class TrainSettings(Settings):
     precision: Literal["fp32", "bf16"] = "fp32"
 
 
+NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download"}
+
+
 class Config(Settings):
     """Everything a run depends on.
 
-    ``jobs``, ``device``, ``out`` and ``data_dir`` do not change its numbers.
+    The keys in ``NEUTRAL`` do not change its numbers.
     """
 
     dataset: str = "digits"
@@ -81,10 +84,11 @@ class Config(Settings):
     device: str = "auto"
     out: str = "bench-results"
     data_dir: str | None = None
+    download: bool = False
 
     def identity(self) -> dict[str, Any]:
         """The keys that decide a run's numbers."""
-        found = self.model_dump(mode="json", exclude={"jobs", "device", "out", "timed", "data_dir"})
+        found = self.model_dump(mode="json", exclude=NEUTRAL)
         if self.originals == "each":  # as it was before there was a choice
             del found["originals"]
         return found

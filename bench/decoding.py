@@ -7,45 +7,69 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from bench.errors import UserError
+
 HUGE = 100_000_000  # pixels
 CHUNK = 256
+SHOWN = 20  # files in a message
 
 
-def centres(paths: Sequence[str], side: int, jobs: int) -> tuple[np.ndarray, dict[int, str]]:
+def checked(paths: Sequence[str], wrong: dict[int, str], broken: str) -> tuple[np.ndarray, str]:
+    """Positions to keep and a note on the rest; raises UserError with the list if asked to stop."""
+    lost = [place for place, fault in wrong.items() if fault.startswith("unreadable")]
+    if wrong and broken == "stop":
+        shown = [f"  {paths[place]}: {fault}" for place, fault in sorted(wrong.items())[:SHOWN]]
+        more = f"\n  and {len(wrong) - SHOWN} more" if len(wrong) > SHOWN else ""
+        raise UserError(
+            f"{len(wrong)} of {len(paths)} images are not 8-bit RGB that can be read; mend or "
+            "remove them, or go on without them by [broken=skip]:\n" + "\n".join(shown) + more
+        )
+    parts = []
+    if lost:
+        parts.append(f"{len(lost)} of {len(paths)} images could not be read and are left out")
+    if len(wrong) > len(lost):
+        parts.append(f"{len(wrong) - len(lost)} images were converted to RGB")
+    return np.setdiff1d(np.arange(len(paths)), lost), ", ".join(parts)
+
+
+def centres(
+    paths: Sequence[str], side: int, jobs: int, scale: bool = False
+) -> tuple[np.ndarray, dict[int, str]]:
     """The central ``side`` x ``side`` pixels of each file, uint8 [n, side, side, 3], in order.
 
+    ``scale``: of the image with its shorter side scaled to ``side``, however small it was.
     Also what is wrong with a file, by position: one that cannot be read or is smaller stays black;
     one that is not 8-bit RGB is converted. Memory is that of the result and one chunk a worker.
     """
     pixels = np.zeros((len(paths), side, side, 3), np.uint8)
     wrong: dict[int, str] = {}
     starts = range(0, len(paths), CHUNK)
-    for start, (found, faults) in zip(starts, _chunks(paths, side, jobs), strict=True):
+    for start, (found, faults) in zip(starts, _chunks(paths, side, jobs, scale), strict=True):
         pixels[start : start + len(found)] = found
         wrong |= {start + place: fault for place, fault in faults.items()}
     return pixels, wrong
 
 
 def _chunks(
-    paths: Sequence[str], side: int, jobs: int
+    paths: Sequence[str], side: int, jobs: int, scale: bool
 ) -> Iterator[tuple[np.ndarray, dict[int, str]]]:
     from joblib import Parallel, delayed
 
     chunks = [list(paths[start : start + CHUNK]) for start in range(0, len(paths), CHUNK)]
     if jobs == 1 or len(chunks) < 4:
-        yield from (decode(chunk, side) for chunk in chunks)
+        yield from (decode(chunk, side, scale) for chunk in chunks)
         return
     yield from Parallel(n_jobs=jobs, return_as="generator")(
-        delayed(decode)(chunk, side) for chunk in chunks
+        delayed(decode)(chunk, side, scale) for chunk in chunks
     )
 
 
-def decode(paths: Sequence[str], side: int) -> tuple[np.ndarray, dict[int, str]]:
+def decode(paths: Sequence[str], side: int, scale: bool) -> tuple[np.ndarray, dict[int, str]]:
     """One chunk of ``centres``."""
     pixels, wrong = np.zeros((len(paths), side, side, 3), np.uint8), {}
     for place, path in enumerate(paths):
         try:
-            pixels[place], fault = centre(path, side)
+            pixels[place], fault = centre(path, side, scale)
         except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for bad files
             fault = f"unreadable: {type(error).__name__}: {error}".replace("\n", " ")
         if fault:
@@ -53,7 +77,7 @@ def decode(paths: Sequence[str], side: int) -> tuple[np.ndarray, dict[int, str]]
     return pixels, wrong
 
 
-def centre(path: str, side: int) -> tuple[np.ndarray, str]:
+def centre(path: str, side: int, scale: bool) -> tuple[np.ndarray, str]:
     """The central pixels of one file, and what is unusual about it."""
     from PIL import Image
 
@@ -63,10 +87,14 @@ def centre(path: str, side: int) -> tuple[np.ndarray, str]:
             width, height = image.size
             if width * height > HUGE:
                 raise ValueError(f"{width} x {height} pixels, more than {HUGE}")
-            if min(width, height) < side:
+            if min(width, height) < side and not scale:
                 raise ValueError(f"{width} x {height} pixels, smaller than {side} x {side}")
             fault = "" if image.mode == "RGB" else f"mode {image.mode}, converted"
-            left, top = (width - side) // 2, (height - side) // 2
             image.load()  # before cropping: a truncated file must not pass
-            cut = image.crop((left, top, left + side, top + side))
-            return np.asarray(cut.convert("RGB")), fault
+            whole = image.convert("RGB")
+    if scale:
+        factor = side / min(width, height)
+        width, height = (max(side, round(length * factor)) for length in (width, height))
+        whole = whole.resize((width, height), Image.Resampling.BICUBIC)
+    left, top = (width - side) // 2, (height - side) // 2
+    return np.asarray(whole.crop((left, top, left + side, top + side))), fault

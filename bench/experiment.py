@@ -60,7 +60,8 @@ class Experiment:
 
     @cached_property
     def data(self) -> Data:
-        with places(self.config.data_dir, Path(self.config.out) / "decoded"):
+        config = self.config
+        with places(config.data_dir, Path(config.out) / "decoded", config.download):
             return self.registry.resolve("datasets", self.config.dataset)()
 
     @cached_property

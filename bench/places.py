@@ -14,18 +14,21 @@ from pathlib import Path
 
 DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
 _named: ContextVar[str | None] = ContextVar("data_dir", default=None)
+_download: ContextVar[bool] = ContextVar("download", default=False)
 _scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
 
 
 @contextmanager
-def places(data_dir: str | None, scratch: Path | None = None) -> Iterator[None]:
+def places(
+    data_dir: str | None, scratch: Path | None = None, download: bool = False
+) -> Iterator[None]:
     """Within it, ``data_home`` is what the user named, and decoded data go to ``scratch``."""
-    tokens = _named.set(data_dir), _scratch.set(scratch)
+    tokens = _named.set(data_dir), _scratch.set(scratch), _download.set(download)
     try:
         yield
     finally:
-        _named.reset(tokens[0])
-        _scratch.reset(tokens[1])
+        for variable, token in zip((_named, _scratch, _download), tokens, strict=True):
+            variable.reset(token)
 
 
 def named_home() -> str | None:
@@ -36,6 +39,11 @@ def named_home() -> str | None:
 def data_home() -> Path:
     """The folder that holds data sets."""
     return Path(named_home() or DEFAULT).expanduser()
+
+
+def may_download() -> bool:
+    """Whether the user asked for what is missing to be downloaded."""
+    return _download.get()
 
 
 def scratch() -> Path | None:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from bench.config import TrainSettings, load_config
+from bench.contract import check_dataset
 from bench.datasets.truefake import truefake
 from bench.datasets.truefake_mini import truefake_mini
 from bench.decoding import centres
@@ -84,6 +85,7 @@ def test_the_tree_is_a_data_set(tree, home):
     with places(str(tree.parent if home == "above" else tree)):
         data = truefake(share="all", side=8)
         one = truefake(real="ffhq", fake="gan1+flux", side=8)
+        check_dataset(Registry().resolve("datasets", "truefake[side=8]"))
     assert data.classes == ("real", "fake")
     assert (data.labels == (data.images[:, 0, 0, 0] > 100)).all()
     assert len(data.labels) == 4 * (4 + 2 * (2 + 2 + 4)) + 1

@@ -23,7 +23,7 @@ from typing import Literal
 import numpy as np
 
 from bench.data import Data
-from bench.decoding import centres
+from bench.decoding import centres, checked
 from bench.errors import UserError
 from bench.params import Count
 from bench.places import data_home, scratch
@@ -32,7 +32,6 @@ from bench.real_or_fake import (
     LAYOUT,
     REAL,
     SHARES,
-    Image,
     assigned,
     find_root,
     listed,
@@ -81,7 +80,7 @@ def read_tree(
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     pixels, wrong = decoded([image.path for image in images], side)
-    kept, note = checked(images, wrong, broken)
+    kept, note = checked([image.path for image in images], wrong, broken)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
         moved[kept] = np.arange(len(kept))
@@ -98,24 +97,6 @@ def read_tree(
         test=positions.get("test"),
         note="; ".join(notes),
     )
-
-
-def checked(images: list[Image], wrong: dict[int, str], broken: str) -> tuple[np.ndarray, str]:
-    """Positions to keep and a note on the rest; raises UserError with the list if asked to stop."""
-    lost = [place for place, fault in wrong.items() if fault.startswith("unreadable")]
-    if wrong and broken == "stop":
-        shown = [f"  {images[place].path}: {fault}" for place, fault in sorted(wrong.items())[:20]]
-        more = f"\n  and {len(wrong) - 20} more" if len(wrong) > 20 else ""
-        raise UserError(
-            f"{len(wrong)} of {len(images)} images are not 8-bit RGB that can be read; mend or "
-            "remove them, or go on without them by [broken=skip]:\n" + "\n".join(shown) + more
-        )
-    parts = []
-    if lost:
-        parts.append(f"{len(lost)} of {len(images)} images could not be read and are left out")
-    if len(wrong) > len(lost):
-        parts.append(f"{len(wrong) - len(lost)} images were converted to RGB")
-    return np.setdiff1d(np.arange(len(images)), lost), ", ".join(parts)
 
 
 def decoded(paths: list[str], side: int) -> tuple[np.ndarray, dict[int, str]]:

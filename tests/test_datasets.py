@@ -1,0 +1,202 @@
+"""Data sets read from files, and the networks that come along: shapes, counts, one-line errors."""
+
+from __future__ import annotations
+
+import gzip
+import struct
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+from torchvision.models import resnet50
+
+from bench.config import load_config
+from bench.contract import check_dataset
+from bench.errors import UserError
+from bench.experiment import Experiment
+from bench.places import data_home, places
+from bench.recipe import training_mode
+from bench.registry import Registry
+from tests.test_truefake import picture
+
+REGISTRY = Registry()
+
+
+def load(text, home=None):
+    with places(home and str(home)):
+        return REGISTRY.resolve("datasets", text)()
+
+
+# MNIST and its like -------------------------------------------------------------------------------
+
+
+def write_idx(path, array, packed):
+    content = struct.pack(f">xxBB{array.ndim}I", 8, array.ndim, *array.shape) + array.tobytes()
+    path = path.with_name(path.name + ".gz") if packed else path
+    path.write_bytes(gzip.compress(content) if packed else content)
+
+
+@pytest.fixture(params=[True, False], ids=["packed", "plain"])
+def idx_home(request, tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for part, count in (("train", 30), ("t10k", 10)):
+        images = rng.integers(256, size=(count, 28, 28), dtype=np.uint8)
+        write_idx(raw / f"{part}-images-idx3-ubyte", images, request.param)
+        labels = np.arange(count, dtype=np.uint8) % 10
+        write_idx(raw / f"{part}-labels-idx1-ubyte", labels, request.param)
+    return tmp_path
+
+
+def test_fashion_mnist_is_read_packed_or_not(idx_home):
+    data = load("fashion-mnist", idx_home)
+    assert data.images.shape == (40, 28, 28, 1)
+    assert data.test.tolist() == list(range(30, 40))
+    assert data.classes[9] == "boot"
+    with places(str(idx_home)):
+        check_dataset(REGISTRY.resolve("datasets", "fashion-mnist"))
+
+
+def test_what_is_missing_or_damaged_is_one_line(idx_home):
+    with pytest.raises(UserError, match=r"mnist: no .*MNIST/raw/train-images.*--download"):
+        load("mnist", idx_home)
+    for path in (idx_home / "FashionMNIST" / "raw").glob("train-images*"):
+        path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UserError, match=r"train-images.* is damaged"):
+        load("fashion-mnist", idx_home)
+
+
+def test_the_data_folder_is_the_flags_then_the_variables_then_the_default(monkeypatch):
+    monkeypatch.setenv("BENCH_DATA_DIR", "/variable")
+    assert str(data_home()) == "/variable"
+    with places("/flag"):
+        assert str(data_home()) == "/flag"
+    monkeypatch.delenv("BENCH_DATA_DIR")
+    assert str(data_home()) == "bench-data"
+
+
+# A folder for each class --------------------------------------------------------------------------
+
+
+def test_a_folder_per_class(tmp_path):
+    for number, name in enumerate(("cat", "dog", "emu")):
+        for image in range(4):
+            picture(tmp_path / name / "sub" / f"{image}.png", 40 * number + image, side=20)
+    (tmp_path / "notes").mkdir()
+    data = load(f"folder:{tmp_path}[side=10]")
+    assert data.classes == ("cat", "dog", "emu")
+    assert data.images.shape == (12, 10, 10, 3)
+    assert data.images[:, 5, 5, 0].tolist() == [40 * n + i for n in range(3) for i in range(4)]
+    assert data.test is None
+
+
+def test_a_folder_with_its_own_parts_keeps_them(tmp_path):
+    for part in ("train", "val", "test"):
+        for name in ("a", "b"):
+            picture(tmp_path / part / name / "0.png", side=8)
+    data = load(f"folder:{tmp_path}[side=8]")
+    assert (data.validation.tolist(), data.test.tolist()) == ([2, 3], [4, 5])
+    picture(tmp_path / "test" / "c" / "0.png", side=8)
+    with pytest.raises(UserError, match="test has a class 'c' without training"):
+        load(f"folder:{tmp_path}")
+
+
+def test_scaling_keeps_the_shape_of_things(tmp_path):
+    """A wide image loses its sides, not its proportions."""
+    pixels = np.zeros((10, 30, 3), np.uint8)
+    pixels[:, 10:20] = 200
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        Image.fromarray(pixels).save(tmp_path / name / "0.png")
+    data = load(f"folder:{tmp_path}[side=20]")
+    assert data.images.shape == (2, 20, 20, 3)
+    assert (data.images[:, 5:15, 5:15] > 150).all()
+
+
+@pytest.mark.parametrize("broken", ["stop", "skip"])
+def test_bad_files_of_a_folder_stop_it_or_are_left_out(tmp_path, broken):
+    for name in ("a", "b"):
+        picture(tmp_path / name / "0.png", side=8)
+    (tmp_path / "b" / "1.png").write_bytes(b"no image")
+    text = f"folder:{tmp_path}[side=8,broken={broken}]"
+    if broken == "skip":
+        assert len(load(text).labels) == 2
+    else:
+        with pytest.raises(UserError, match=r"1 of 3 images(.|\n)*1\.png: unreadable"):
+            load(text)
+
+
+def test_a_folder_that_is_none_is_one_line(tmp_path):
+    for path, words in ((tmp_path / "absent", "no such folder"), (tmp_path, "0 folders with")):
+        with pytest.raises(UserError, match=words):
+            load(f"folder:{path}")
+
+
+# Fixed validation sets ----------------------------------------------------------------------------
+
+
+def test_a_fixed_validation_set_is_kept(tmp_path):
+    experiment = Experiment(load_config({"dataset": "truefake-mini", "out": str(tmp_path)}))
+    split, data = experiment.split, experiment.data
+    assert split.validation.tolist() == data.validation.tolist()
+    assert split.test.tolist() == data.test.tolist()
+    assert len(split.train) == 800
+
+
+# Networks -----------------------------------------------------------------------------------------
+
+
+def network(text, classes, channels, side):
+    return REGISTRY.resolve("models", text)(classes, channels, (side, side))
+
+
+def parameters(model):
+    return sum(weight.numel() for weight in model.parameters())
+
+
+def test_parameter_counts_are_those_of_the_papers():
+    assert parameters(network("allcnn", 10, 3, 32)) == 1_620_010
+    assert parameters(network("smallvgg", 10, 3, 32)) == 5_681_674
+    assert parameters(network("resnet18", 200, 3, 64)) == 11_279_112
+    assert parameters(network("mlp[width=100,depth=2]", 10, 1, 28)) == 89_610
+
+
+def test_resnet18_has_the_stem_for_the_size():
+    assert network("resnet18", 10, 3, 32).conv1.kernel_size == (3, 3)
+    assert network("resnet18", 10, 3, 64).conv1.kernel_size == (7, 7)
+    assert network("resnet18[stem=small]", 10, 1, 64).conv1.kernel_size == (3, 3)
+
+
+def test_the_detector_has_one_output_for_two_classes_and_no_first_down_sampling():
+    model = network("resnet50-nodown", 2, 3, 32).eval()
+    assert model[1].conv1.stride == (1, 1)
+    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 1)
+
+
+def test_a_frozen_detector_learns_its_last_layer_only(tmp_path):
+    torch.manual_seed(0)
+    file = tmp_path / "backbone.safetensors"
+    save_file(resnet50().state_dict(), file)
+    model = network(f"resnet50-nodown[weights={file},frozen=true]", 2, 3, 16)
+    learning = [name for name, weight in model.named_parameters() if weight.requires_grad]
+    assert learning == ["1.fc.weight", "1.fc.bias"]
+    before = model[1].bn1.running_mean.clone()
+    training_mode(model)(torch.randn(4, 3, 16, 16))
+    assert torch.equal(model[1].bn1.running_mean, before)
+
+
+def test_weights_that_are_none_are_one_line(tmp_path):
+    (tmp_path / "bad.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'echo'\ntR.")
+    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
+    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
+    for name, words in (
+        ("absent.pth", "no such file"),
+        ("bad.pth", "not weights that can be read safely"),
+        ("bad.safetensors", "damaged"),
+        ("other.safetensors", "holds no weights of a ResNet-50"),
+    ):
+        with pytest.raises(UserError, match=words):
+            network(f"resnet50-nodown[weights={tmp_path / name}]", 2, 3, 16)
