@@ -9,6 +9,7 @@ from torch import nn
 from bench import seeds
 from bench.errors import UserError
 from bench.recipe import accuracy
+from methods.shared.projection import weight_layers
 from tests.toys import toy_task
 
 
@@ -84,3 +85,13 @@ def test_the_heads_subspace_is_that_of_a_sample():
     few, _ = unlearned("pgu-head[sample=4,lr=0.5]")
     all_of_it, _ = unlearned("pgu-head[lr=0.5]")
     assert differs(few, all_of_it)
+
+
+def test_no_statistics_of_frozen_layers_are_taken():
+    """A detector with a frozen backbone would pay for fifty layers that cannot change."""
+    toy, _task, method = toy_task("pgu", "frozen")
+    found = method.prepare(toy.model, toy.training)
+    frozen = [n for n, m in weight_layers(toy.model).items() if not m.weight.requires_grad]
+    assert frozen
+    assert not set(frozen) & set(found)
+    assert found

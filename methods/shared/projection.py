@@ -46,8 +46,8 @@ def input_vectors(layer: Layer, inputs: torch.Tensor, unit_stride: bool = False)
 def input_covariances(
     model: nn.Module, image_batches: Iterable[torch.Tensor], unit_stride: bool = False
 ) -> dict[str, torch.Tensor]:
-    """R R^T of every layer, float64 [groups, d, d], summed over batches, in eval mode."""
-    layers = weight_layers(model)
+    """R R^T of every layer that is not frozen, float64 [groups, d, d], summed, in eval mode."""
+    layers = {n: layer for n, layer in weight_layers(model).items() if layer.weight.requires_grad}
     total = {
         name: torch.zeros(groups, d, d, dtype=torch.float64, device=layer.weight.device)
         for name, layer in layers.items()
