@@ -212,7 +212,8 @@ def check_scenario(plugin: Plugin) -> None:
     from bench.scenario import TrainingSet
 
     labels = np.repeat(np.arange(4), 25)
-    training = TrainingSet(labels.copy(), tuple("abcd"))
+    people = np.arange(100) % 20
+    training = TrainingSet(labels.copy(), tuple("abcd"), people, np.arange(100))
     request, again = (plugin(training, np.random.default_rng(1)) for _ in range(2))
     require(np.array_equal(training.labels, labels), "changed the labels it was given")
     require(request.forget.shape == labels.shape, "forget is not one bool per training example")

@@ -18,8 +18,8 @@ class Data:
     ``images``: uint8 [n, height, width, channels]; ``labels``: int64 [n], indices into ``classes``.
     ``scale``: the pixel value that is white. ``test``: indices of the test examples where the data
     set fixes them, ``validation`` those of validation; None: the harness draws them. Where both are
-    fixed and some examples are in neither, those are for training. ``note``: what a reader of a
-    result must know.
+    fixed and some examples are in neither, those are for training. ``subjects``: int64 [n], who or
+    what each image shows. ``note``: what a reader of a result must know.
     """
 
     name: str
@@ -27,6 +27,7 @@ class Data:
     labels: np.ndarray
     classes: tuple[str, ...]
     scale: float = 255.0
+    subjects: np.ndarray | None = None
     validation: np.ndarray | None = None
     test: np.ndarray | None = None
     note: str = ""
@@ -51,11 +52,17 @@ class Data:
         digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
         for array in (self.images, self.labels.astype("<i8")):
             digest.update(np.ascontiguousarray(array))
-        for name, fixed in (("", self.test), ("validation", self.validation)):
+        also = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
+        for name, fixed in also:
             if fixed is not None:
                 digest.update(name.encode())
                 digest.update(np.ascontiguousarray(fixed.astype("<i8")))
         return digest.hexdigest()[:32]
+
+    def copies(self, index: np.ndarray) -> np.ndarray:
+        """A number for each of these images, the same for those equal byte for byte, int64 [k]."""
+        digests = [hashlib.sha256(self.images[place].tobytes()).digest() for place in index]
+        return np.unique(np.array(digests), return_inverse=True)[1]
 
     @property
     def image_size(self) -> tuple[int, int]:

@@ -110,6 +110,7 @@ def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
             "classes": list(data.classes),
         },
         "scenario": experiment.scenario.label,
+        "split_note": split.note,
         "model": experiment.model.label,
         "sizes": {
             part: len(getattr(split, part))

@@ -12,11 +12,15 @@ import numpy as np
 class TrainingSet:
     """The training set, and nothing else: a scenario cannot touch validation or test data.
 
-    ``labels``: true labels, int64 [n]; ``classes``: their names.
+    ``labels``: true labels, int64 [n]; ``classes``: their names; ``subjects``: who or what each
+    image shows, int64 [n], where the data set knows; then also ``copies``, the same number for
+    images that are equal byte for byte.
     """
 
     labels: np.ndarray
     classes: tuple[str, ...]
+    subjects: np.ndarray | None = None
+    copies: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -26,11 +30,13 @@ class ForgetRequest:
     ``forget``: bool [n], the forget set; ``train_labels``: int64 [n], what the original model is
     trained on (poison included); ``goal``: what the request is for. A method may know the goal, as
     whoever files such a request does: poison is to be unlearned *and* classified right afterwards.
+    ``note``: what a reader of the results must know of the draw.
     """
 
     forget: np.ndarray
     train_labels: np.ndarray
     goal: Literal["removal", "depoison"]
+    note: str = ""
 
 
 def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:

@@ -252,6 +252,8 @@ def footnotes(run: Run) -> list[str]:
         )
     if run.record["data"]["note"]:
         notes.append(f"data: {run.record['data']['note']}")
+    if run.record.get("split_note"):
+        notes.append(f"scenario: {run.record['split_note']}")
     return notes
 
 

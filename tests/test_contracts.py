@@ -12,7 +12,7 @@ from bench.registry import PACKAGES, Registry
 
 REGISTRY = Registry()
 # Covered on files made there: by test_data.py, test_truefake.py.
-NEEDS_FILES = {"npz", "folder", "truefake", "mnist", "fashion-mnist"}
+NEEDS_FILES = {"npz", "folder", "truefake", "mnist", "fashion-mnist", "mufac"}
 CASES = [
     pytest.param(check, id=f"{kind}-{entry.name}-{name}".replace(" ", "-"))
     for kind in PACKAGES

@@ -9,7 +9,7 @@ alone. All index arrays are sorted.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Any
 
@@ -44,6 +44,7 @@ class Split:
     train_labels: np.ndarray
     true_labels: np.ndarray
     goal: str
+    note: str = ""
 
 
 def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Split:
@@ -60,7 +61,9 @@ def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Sp
     }
     key = content_key(stage="split", **inputs)
     if store.has("split", key):
-        return Split(key, **store.arrays("split", key), goal=store.record("split", key)["goal"])
+        record = store.record("split", key)
+        told = {name: record[name] for name in ("goal", "note") if name in record}
+        return Split(key, **store.arrays("split", key), **told)
     return _draw(config, data, scenario, key)
 
 
@@ -69,7 +72,8 @@ def save_split(split: Split, store: Store) -> None:
     if not store.has("split", split.key):
         arrays = {k: v for k, v in vars(split).items() if isinstance(v, np.ndarray)}
         sizes = {name: len(array) for name, array in arrays.items()}
-        store.write("split", split.key, {"goal": split.goal, "sizes": sizes}, **arrays)
+        record = {"goal": split.goal, "note": split.note, "sizes": sizes}
+        store.write("split", split.key, record, **arrays)
 
 
 def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
@@ -93,9 +97,10 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         train, validation = _stratified(
             data, pool, config.validation, rng_for("validation"), "validation"
         )
-    request = scenario(
-        TrainingSet(data.labels[train], data.classes), rng_for("scenario", scenario.label)
-    )
+    training = TrainingSet(data.labels[train], data.classes)
+    if data.subjects is not None:
+        training = replace(training, subjects=data.subjects[train], copies=data.copies(train))
+    request = scenario(training, rng_for("scenario", scenario.label))
     forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
     sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
     refuse_overlaps({"training": train, "validation": validation, "test": test})
@@ -110,6 +115,7 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         train_labels=request.train_labels,
         true_labels=data.labels[train],
         goal=request.goal,
+        note=request.note,
     )
 
 
