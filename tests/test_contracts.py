@@ -11,8 +11,9 @@ from bench.contract import checks_for
 from bench.registry import PACKAGES, Registry
 
 REGISTRY = Registry()
-# Covered on files made there: by test_data.py, test_truefake.py.
+# Covered on files made there: by test_data, test_datasets, test_truefake, test_subjects.
 NEEDS_FILES = {"npz", "folder", "truefake", "mnist", "fashion-mnist", "mufac"}
+NEEDS_FILES |= {"cifar10", "cifar100", "tiny-imagenet"}
 CASES = [
     pytest.param(check, id=f"{kind}-{entry.name}-{name}".replace(" ", "-"))
     for kind in PACKAGES

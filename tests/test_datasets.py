@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import pickle
 import struct
 
 import numpy as np
@@ -76,6 +77,75 @@ def test_the_data_folder_is_the_flags_then_the_variables_then_the_default(monkey
         assert str(data_home()) == "/flag"
     monkeypatch.delenv("BENCH_DATA_DIR")
     assert str(data_home()) == "bench-data"
+
+
+# CIFAR and Tiny-ImageNet --------------------------------------------------------------------------
+
+
+def write_cifar(path, count, key, seed):
+    rng = np.random.default_rng(seed)
+    pixels = rng.integers(256, size=(count, 3072), dtype=np.uint8)
+    content = {b"data": pixels, key: [number % 4 for number in range(count)]}
+    path.parent.mkdir(exist_ok=True)
+    path.write_bytes(pickle.dumps(content, protocol=2))
+    return pixels
+
+
+def test_cifar_is_read_from_its_own_files(tmp_path):
+    ten, hundred = tmp_path / "cifar-10-batches-py", tmp_path / "cifar-100-python"
+    for number in range(1, 6):
+        pixels = write_cifar(ten / f"data_batch_{number}", 8, b"labels", number)
+    write_cifar(ten / "test_batch", 4, b"labels", 9)
+    names = [b"plane", b"car", b"bird", b"cat"]
+    (ten / "batches.meta").write_bytes(pickle.dumps({b"label_names": names}))
+    write_cifar(hundred / "train", 8, b"fine_labels", 1)
+    write_cifar(hundred / "test", 4, b"fine_labels", 2)
+    (hundred / "meta").write_bytes(pickle.dumps({b"fine_label_names": names}))
+    data = load("cifar10", tmp_path)
+    assert data.images.shape == (44, 32, 32, 3)
+    assert data.images[32, 2, 5, 1] == pixels[0, 1024 + 2 * 32 + 5]
+    assert data.test.tolist() == [40, 41, 42, 43]
+    assert data.classes == ("plane", "car", "bird", "cat")
+    assert load("cifar100", tmp_path).labels.tolist() == [0, 1, 2, 3] * 3
+
+
+class Trap:
+    def __reduce__(self):
+        return (print, ("executed",))
+
+
+def test_a_pickle_that_names_a_function_is_refused_and_runs_nothing(tmp_path, capsys):
+    with pytest.raises(UserError, match=r"cifar10: no .*data_batch_1.*--download"):
+        load("cifar10", tmp_path)
+    (tmp_path / "cifar-10-batches-py").mkdir()
+    (tmp_path / "cifar-10-batches-py" / "data_batch_1").write_bytes(pickle.dumps({b"data": Trap()}))
+    with pytest.raises(UserError, match=r"names builtins.print, which no array needs"):
+        load("cifar10", tmp_path)
+    assert "executed" not in capsys.readouterr().out
+
+
+def test_tiny_imagenet(tmp_path):
+    root = tmp_path / "tiny-imagenet-200"
+    for label, name in enumerate(("n01", "n02")):
+        for number in range(3):
+            jpeg(root / "train" / name / "images" / f"{name}_{number}.JPEG", 100 * label)
+        jpeg(root / "val" / "images" / f"val_{label}.JPEG", 100 * label)
+    jpeg(root / "train" / "n01" / "images" / "grey.JPEG", 50, "L")
+    (root / "wnids.txt").write_text("n01\nn02\n")
+    lines = ["val_1.JPEG\tn02\t0\t0\t9\t9", "val_0.JPEG\tn01\t0\t0\t9\t9"]
+    (root / "val" / "val_annotations.txt").write_text("\n".join(lines))
+    data = load("tiny-imagenet", tmp_path)
+    assert data.labels.tolist() == [0] * 4 + [1] * 3 + [0, 1]
+    assert data.test.tolist() == [7, 8]
+    assert data.images[[7, 8], 30, 30, 0].tolist() == [0, 100]
+    assert data.note == "1 images were converted to RGB"
+    with pytest.raises(UserError, match=r"no .*wnids.txt"):
+        load("tiny-imagenet", root)
+
+
+def jpeg(path, value, mode="RGB"):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.full((64, 64, 3), value, np.uint8)).convert(mode).save(path, quality=100)
 
 
 # A folder for each class --------------------------------------------------------------------------

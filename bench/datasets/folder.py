@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from bench.data import Data
-from bench.decoding import centres, checked
+from bench.decoding import checked, decoded
 from bench.errors import UserError
 from bench.params import Count
 
@@ -44,7 +44,7 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
             paths += found
             labels += [label] * len(found)
             of_part += [part] * len(found)
-    pixels, wrong = centres(paths, side, -1, scale=True)
+    pixels, wrong = decoded(paths, side, scale=True)
     kept, note = checked(paths, wrong, broken)
     of_part = np.array(of_part)[kept]
     positions = {part: np.flatnonzero(of_part == part) for part in PARTS}

@@ -17,7 +17,7 @@ from typing import Literal
 import numpy as np
 
 from bench.data import Data
-from bench.decoding import centres, checked
+from bench.decoding import checked, decoded
 from bench.errors import UserError
 from bench.params import Count
 from bench.places import data_home
@@ -43,7 +43,7 @@ def mufac(
         people += (family if subject == "family" else family + "/" + table["person_id"]).tolist()
         of_part += [part] * len(table)
     classes, labels = np.unique(ages, return_inverse=True)
-    pixels, wrong = centres(paths, side, -1, scale=True)
+    pixels, wrong = decoded(paths, side, scale=True)
     kept, note = checked(paths, wrong, broken)
     of_part = np.array(of_part)[kept]
     return Data(

@@ -15,18 +15,16 @@ convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside
 
 from __future__ import annotations
 
-import hashlib
-import os
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
 
 from bench.data import Data
-from bench.decoding import centres, checked
+from bench.decoding import checked, decoded
 from bench.errors import UserError
 from bench.params import Count
-from bench.places import data_home, scratch
+from bench.places import data_home
 from bench.real_or_fake import (
     FAKE,
     LAYOUT,
@@ -97,27 +95,3 @@ def read_tree(
         test=positions.get("test"),
         note="; ".join(notes),
     )
-
-
-def decoded(paths: list[str], side: int) -> tuple[np.ndarray, dict[int, str]]:
-    """The pixels of all files: read from the scratch folder if they were decoded before."""
-    folder = scratch()
-    if folder is None or len(paths) < KEEP:
-        return centres(paths, side, 1)
-    digest = hashlib.sha256(f"{VERSION} {side}".encode())
-    for path in paths:
-        state = os.stat(path)
-        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
-    file = folder / f"{digest.hexdigest()[:32]}.npy"
-    if file.is_file():
-        return np.load(file, mmap_mode="r", allow_pickle=False), {}
-    pixels, wrong = centres(paths, side, -1)
-    if not wrong:  # faults are told each time, so nothing is kept that has some
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial.npy")
-        np.save(partial, pixels)
-        os.replace(partial, file)
-    return pixels, wrong
-
-
-KEEP = 5000  # files, from which on decoding again costs more than reading what was kept
