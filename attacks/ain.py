@@ -25,7 +25,7 @@ from bench.outputs import Outputs, Readout, Scores
 from bench.params import Count, OpenFraction, Positive
 
 VERSION = 1
-READOUTS = [Readout("ain", "anamnesis index AIN", "target", 1.0)]
+READOUTS = [Readout("ain", "anamnesis index AIN", "target", 1.0, main=True, short="AIN")]
 
 
 @declares(stage="relearn", until="accuracy")

@@ -1,7 +1,7 @@
 """Entropy and confidence of the outputs: is the model as sure as one that never saw these examples?
 
-Citation: the PGU paper (Hoang et al., WACV 2024, section 4.2 and figure 1) draws histograms of the
-log-entropy of the softmax on Df.
+Citation: T. Hoang, S. Rana, S. Gupta, S. Venkatesh, Learn to Unlearn for Deep Neural Networks, WACV
+2024; section 4.2 and figure 1 draw histograms of the log-entropy of the softmax on Df.
 Equations: H = -sum_c p_c log p_c in nats; confidence = p of the label that was trained. On Df, Dr
 and test data: per model the mean; against the retrained population the Jensen-Shannon divergence
 (base 2) of histograms and the Wasserstein distance W1 = integral of |F_row - F_retrained| of the

@@ -50,7 +50,7 @@ from bench.attack import declares
 from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count, OpenFraction
 
-VERSION = 3
+VERSION = 4
 BIN_WIDTH, BINS = 0.5, 13
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
 SETTINGS = {  # what each variant takes where a user says nothing else
@@ -59,6 +59,7 @@ SETTINGS = {  # what each variant takes where a user says nothing else
     "competition": {"delta": 1e-5, "statistic": "logit-confidence"},
 }
 GROUPS = {"report": 20, "notebook": 20, "competition": 10}  # of the jackknife
+LEAST = {"report": 2, "notebook": 2, "competition": 3}  # models that are a distribution
 Epsilons = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 READOUTS = [
@@ -102,7 +103,7 @@ def forgetting_quality(
             return np.array([quality, quality * final_factor(ratios, kept)])
 
         of_row, left_out = score_jackknife(
-            row, READOUTS, both_scores, count, (1.0, np.inf), GROUPS[variant]
+            row, READOUTS, both_scores, count, (1.0, np.inf), GROUPS[variant], LEAST[variant]
         )
         scores += of_row
         curves |= left_out

@@ -1,8 +1,8 @@
 """KLoM, KL divergence of margins: how far unlearned populations are from retrained ones.
 
-Citation: K. Georgiev, R. Rinberg, S. M. Park, S. Garg, A. Ilyas, A. Madry, S. Neel, Attribute-to-
-Delete: Machine Unlearning via Datamodel Matching, 2024; benchmark of R. Rinberg et al., 2026
-(RoyRin/data-unlearning-bench, unlearning_bench/eval.py).
+Citation: K. Georgiev, R. Rinberg, S. M. Park, S. Garg, A. Ilyas, A. Madry, S. Neel,
+Attribute-to-Delete: Machine Unlearning via Datamodel Matching, 2024; benchmark of R. Rinberg et
+al., 2026 (RoyRin/data-unlearning-bench, unlearning_bench/eval.py).
 Equation: margin = z_y - log sum over other classes of exp z_c, cut off at +-100; per example, over
 20 equal bins from the smallest to the largest margin of both populations,
   KLoM = KL(unlearned || retrained) in nats, the retrained share at least 1e-5 where an unlearned
@@ -26,11 +26,19 @@ from attacks.shared.probabilities import logit_confidence
 from bench.outputs import Outputs, Readout, Scores
 
 VERSION = 1
+MANY = 100  # models, below which empty bins decide the value
 BINS, SMALLEST, LARGEST = 20, 1e-5, 100.0
 PLACES = {"forget": "Df", "retain": "Dr", "validation": "validation data"}
 READOUTS = {
     part: [
-        Readout(f"klom_{part}", f"KLoM on {where}, mean (nats)", "low", 0.0),
+        Readout(
+            f"klom_{part}",
+            f"KLoM on {where}, mean (nats)",
+            "low",
+            0.0,
+            main=part == "forget",
+            short="KLoM" if part == "forget" else "",
+        ),
         Readout(f"klom_{part}_95", f"KLoM on {where}, 95th percentile (nats)", "low", 0.0),
     ]
     for part, where in PLACES.items()
@@ -40,6 +48,11 @@ Edges = Literal["closed", "published", "first"]
 
 def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
     scores, curves, notes = [], {}, []
+    count = len(outputs.retrained)
+    if count < MANY:
+        notes.append(
+            f"klom: 20 bins of {count} models are mostly empty: compare with retrain, not 0"
+        )
     for row, population in outputs.rows.items():
         if len(population) < 2:
             notes.append(f"klom: {row} not scored, one model has no distribution")
@@ -55,7 +68,9 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
                 return np.array([found.mean(), np.quantile(found, 0.95)])
 
             highest = (np.inf, np.inf)
-            of_row, left_out = score_jackknife(row, readouts, summary, len(population), highest, 10)
+            of_row, left_out = score_jackknife(
+                row, readouts, summary, len(population), highest, 10, 2
+            )
             scores += of_row
             curves |= left_out
     return Scores([r for part in READOUTS.values() for r in part], scores, curves, notes)

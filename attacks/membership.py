@@ -18,6 +18,8 @@ intervals held 0.5 (python -m tests.benchmarks.null_coverage).
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from attacks.shared.crossfit import attack_scores, learnable_pairs
@@ -26,7 +28,7 @@ from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned,
 from bench.outputs import Outputs, Readout, Score, Scores
 from bench.params import Count
 
-VERSION = 2
+VERSION = 3
 
 SCORE_EDGES = np.linspace(0, 1, 51)
 
@@ -92,6 +94,9 @@ def _row_scores(
         score_population(row, name, value, float(target), count, interval(drawn, count))
         for name, (value, target, drawn) in found.items()
     ]
+    above = drawn - f1_score(weights @ alarms, weights @ alarms)  # chance is estimated too
+    scores[-1] = replace(scores[-1], gap_interval=interval(above, count))
+    found["mia_f1"] = (*found["mia_f1"][:2], above + chance)
     draws = {f"{row}|draws|{name}": drawn.astype(np.float32) for name, (*_, drawn) in found.items()}
     return scores, draws
 

@@ -30,7 +30,7 @@ from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count
 
 VERSION = 3
-READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True)]
+READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True, main=True, short="efficacy")]
 Feature = Literal[
     "confidence",
     "entropy",

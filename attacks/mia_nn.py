@@ -26,7 +26,9 @@ from bench.params import Count
 from bench.removal import FORGOTTEN_TEST
 
 VERSION = 1
-READOUTS = [Readout("mia_nn", "MIA-NN: forgotten class recognised", percent=True)]
+READOUTS = [
+    Readout("mia_nn", "MIA-NN: forgotten class recognised", percent=True, main=True, short="MIA-NN")
+]
 
 
 def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:

@@ -21,7 +21,7 @@ from bench.outputs import Outputs, Readout, Scores
 from bench.params import Count, NonNegative, Positive
 
 VERSION = 1
-READOUTS = [Readout("relearn_time", "relearn time (epochs)")]
+READOUTS = [Readout("relearn_time", "relearn time (epochs)", main=True, short="relearn")]
 
 
 @declares(stage="relearn", until="loss")

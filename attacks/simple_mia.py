@@ -27,7 +27,9 @@ from bench.outputs import Outputs, Population, Readout, Scores
 from bench.params import Count
 
 VERSION = 2
-READOUTS = [Readout("simple_mia", "simple membership accuracy", percent=True)]
+READOUTS = [
+    Readout("simple_mia", "simple membership accuracy", percent=True, main=True, short="simple")
+]
 
 
 @declares(learns_from="against")

@@ -29,7 +29,7 @@ from attacks.shared.probabilities import logit_confidence
 from attacks.shared.roc import area, roc_points, tpr_at
 from bench.outputs import Outputs, Readout, Scores
 
-VERSION = 3
+VERSION = 4
 FEW = 32  # models, below which variances are pooled
 LARGEST = 100.0  # of a confidence; softmax outputs in float32 say no more
 SMALLEST_DEVIATION = 1e-6
@@ -63,7 +63,7 @@ def u_lira(outputs: Outputs, *, variance: Literal["auto", "example", "pooled"] =
             return attack(unlearned[kept], retrained[kept], variance)
 
         count = len(population)
-        of_row, left_out = score_jackknife(row, READOUTS, found, count, (1.0,) * 4)
+        of_row, left_out = score_jackknife(row, READOUTS, found, count, (1.0,) * 4, least=3)
         scores += of_row
         curves |= left_out
     return Scores(READOUTS, scores, curves)

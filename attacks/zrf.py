@@ -21,7 +21,7 @@ from bench.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 1
 READOUTS = [
-    Readout("zrf", "ZRF (paper)"),
+    Readout("zrf", "ZRF (paper)", main=True, short="ZRF"),
     Readout("zrf_code", "ZRF (published code)"),
 ]
 

@@ -24,6 +24,7 @@ RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "co
 ChoiceList = Annotated[
     list[str], BeforeValidator(lambda v: split_list(v) if isinstance(v, str) else v)
 ]
+SomeChoices = Annotated[ChoiceList, Field(min_length=1)]
 
 
 class Settings(BaseModel):
@@ -63,8 +64,8 @@ class Config(Settings):
     test: OpenFraction = 0.2
     scenario: str = "poison"
     model: str = "small-cnn"
-    methods: ChoiceList = ["finetune", "neggrad", "ssd", "pgu"]
-    attacks: ChoiceList = [
+    methods: SomeChoices = ["finetune", "neggrad", "ssd", "pgu"]
+    attacks: SomeChoices = [
         "errors",
         "entropy",
         "membership",
@@ -105,7 +106,8 @@ def load_config(
     given = {key: value for key, value in overrides.items() if value is not None}
     dataset = str(assigned.get("dataset", given.get("dataset", Config().dataset)))
     if dataset.partition("[")[0] == "truefake":
-        named = assigned.get("data_dir", given.get("data_dir"))
+        of_recipe = read_recipe(recipe).get("data_dir") if recipe else None
+        named = assigned.get("data_dir", given.get("data_dir", of_recipe))
         if not truefake_is_meant(named):
             dataset = MINIATURE
             assigned.pop("dataset", None)

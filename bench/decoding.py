@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import struct
 import warnings
 from collections.abc import Iterator, Sequence
 
@@ -94,11 +95,16 @@ def _chunks(
 
 def decode(paths: Sequence[str], side: int, scale: bool) -> tuple[np.ndarray, dict[int, str]]:
     """One chunk of ``centres``."""
+    from PIL import Image
+
+    # What Pillow raises for bad files.
+    bad = (OSError, SyntaxError, ValueError, OverflowError, struct.error)
+    bad = (*bad, Image.DecompressionBombError)
     pixels, wrong = np.zeros((len(paths), side, side, 3), np.uint8), {}
     for place, path in enumerate(paths):
         try:
             pixels[place], fault = centre(path, side, scale)
-        except (OSError, SyntaxError, ValueError) as error:  # what Pillow raises for bad files
+        except bad as error:
             fault = f"unreadable: {type(error).__name__}: {error}".replace("\n", " ")
         if fault:
             wrong[place] = fault

@@ -148,4 +148,29 @@ def assigned(
         raise UserError(
             f"none of the split's {empty[0]} entries is on disk: is it of these sources?"
         )
-    return kept, positions, len(part_of) - len({image.entry for image in kept})
+    sources = {image.source for image in images}
+    wanted = {entry for entry in part_of if entry.partition("/")[0] in sources}
+    return kept, positions, len(wanted - {image.entry for image in kept})
+
+
+def drawn_split(images: list[Image]) -> dict[str, list[str]]:
+    """80, 10 and 10 % of the entries of each label, drawn once for all shares.
+
+    An image that was posted on several networks is in several shares: it must not be learnt from
+    one and tested on another.
+    """
+    import numpy as np
+
+    split: dict[str, list[str]] = {part: [] for part in PARTS}
+    for fake in (False, True):
+        entries = sorted({image.entry for image in images if image.fake == fake})
+        order = np.random.default_rng(0).permutation(len(entries))
+        tenth = max(1, len(entries) // 10)
+        places = {
+            "test": order[:tenth],
+            "val": order[tenth : 2 * tenth],
+            "train": order[2 * tenth :],
+        }
+        for part, chosen in places.items():
+            split[part] += [entries[place] for place in chosen]
+    return split

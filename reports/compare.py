@@ -170,7 +170,11 @@ def ranks(run: Run, comparisons: list[Comparison]) -> pd.DataFrame:
 
 
 def as_table(comparisons: list[Comparison]) -> pd.DataFrame:
-    """One line per readout and pair; ``better`` is empty where the data do not say."""
+    """One line per readout and pair; ``better`` is empty where the data do not say.
+
+    ``distance``: from the target. The interval is not corrected for the number of pairs, p_holm is.
+    """
     columns = [*Comparison.__dataclass_fields__, "better"]
     lines = [{**asdict(pair), "better": pair.better or ""} for pair in comparisons]
-    return pd.DataFrame(lines, columns=columns)
+    table = pd.DataFrame(lines, columns=columns)
+    return table.rename(columns={"difference": "distance_first_minus_second"})

@@ -98,7 +98,7 @@ def entropy_histograms(run: Run) -> Figure:
     shown = reference + sum(curves[f"{row}|log_entropy"] for row in rows)
     visible = edges[:-1][shown > 0]
     grid.flat[0].set_xlim(visible.min() - 0.5, 1)
-    figure.supxlabel("log entropy of the outputs on the forget set (nats)", fontsize=9)
+    figure.supxlabel("natural logarithm of the outputs' entropy on the forget set", fontsize=9)
     figure.supylabel("share of outputs", fontsize=9)
     figure.suptitle(f"{title(run)}\ngrey: retrained models", fontsize=9)
     return figure
@@ -164,8 +164,11 @@ def _panels(run: Run, curve: str) -> tuple[Figure, np.ndarray, dict[str, str]]:
         squeeze=False,
         layout="constrained",
     )
-    for axes in grid.flat[len(there) :]:
-        axes.set_axis_off()
+    for place, axes in enumerate(grid.flat):
+        if place >= len(there):
+            axes.set_axis_off()
+        elif place + columns >= len(there):
+            axes.tick_params(labelbottom=True)  # the lowest panel of its column
     return figure, grid, {row: styles[row]["color"] for row in there}
 
 

@@ -26,8 +26,8 @@ RANKS = (
 )
 SAME = "≈"  # the data do not tell this number from its target
 NONE = "-"
+FEW = 20  # models
 TIME = "time / retraining"
-NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
 TIME_LIMIT = 0.2  # of retraining's time: the competition's rule
 ROOMY = 165  # columns from which intervals fit
 INTERVAL = re.compile(r" (\[[^\]]*\])")
@@ -90,6 +90,7 @@ def _mean(values: Iterable[float | None]) -> float | None:
 def comparison(run: Run, main_only: bool = False) -> pd.DataFrame:
     """Rows are methods, columns are readouts and cost, cells are printed text."""
     readouts = [r for r in run.scores_of.readouts if r.main or not main_only]
+    readouts = readouts or run.scores_of.readouts  # of attacks that have no main one
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
     cost = costs(run)
     lines, count = {}, run.record["config"]["models"]
@@ -219,10 +220,15 @@ def footnotes(run: Run) -> list[str]:
         f"{SAME}: not told apart from its target",
         "retrain: retrained again with other seeds, what perfect forgetting scores; "
         "constant: always the commonest class, what collapse scores",
-        "forgetting quality F depends on N: compare it with the retrain row, never across N",
     ]
+    if any(r.name.startswith("forgetting_quality") for r in run.scores_of.readouts):
+        notes.append(
+            "forgetting quality F depends on N: compare it with the retrain row, never across N"
+        )
     if count < 3:
         notes.append(f"N = {count}: too few models for intervals (3) or for conclusions (20)")
+    elif count < FEW:
+        notes.append(f"N = {count}: intervals are rough and conclusions early below {FEW} models")
     timed = sum(c["time_s"] is not None for c in run.record["rows"]["retrain"]["cost"])
     notes.append(f"time: of unlearning alone, mean of {timed} models run alone on the machine")
     for row, record in run.record["rows"].items():
@@ -242,14 +248,6 @@ def footnotes(run: Run) -> list[str]:
             f"final score: {', '.join(late)}"
         )
     notes += run.scores_of.notes
-    learnt = [
-        s.value for s in run.scores_of.scores if (s.row, s.readout) == ("original", "forget_error")
-    ]
-    if learnt and learnt[0] > NOT_LEARNT:
-        notes.append(
-            f"the originals did not learn the forget set (error {100 * learnt[0]:.1f} %): there is "
-            "little to forget; train longer"
-        )
     if run.record["data"]["note"]:
         notes.append(f"data: {run.record['data']['note']}")
     if run.record.get("split_note"):
@@ -260,12 +258,13 @@ def footnotes(run: Run) -> list[str]:
 def _blank_table(columns: list[str], narrow: bool) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
     table = Table(pad_edge=False, **style)
     table.add_column("method", no_wrap=not narrow, overflow="fold", min_width=8)
     for column in columns:
-        table.add_column(column, justify="right")
+        table.add_column(Text(column), justify="right")  # brackets are no markup
     return table
 
 

@@ -174,6 +174,17 @@ def test_a_folder_with_its_own_parts_keeps_them(tmp_path):
         load(f"folder:{tmp_path}")
 
 
+@pytest.mark.parametrize("other", ["val", "validation", "test"])
+def test_train_beside_one_other_part_is_not_a_class(tmp_path, other):
+    for part in ("train", other):
+        for name in ("a", "b"):
+            picture(tmp_path / part / name / "0.png", side=8)
+    data = load(f"folder:{tmp_path}[side=8]")
+    assert data.classes == ("a", "b")
+    assert (data.test is None) == (other != "test")
+    assert (data.validation is None) == (other == "test")
+
+
 def test_scaling_keeps_the_shape_of_things(tmp_path):
     """A wide image loses its sides, not its proportions."""
     pixels = np.zeros((10, 30, 3), np.uint8)

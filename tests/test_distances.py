@@ -88,7 +88,7 @@ def test_equal_populations_have_no_divergence():
 def test_klom_says_why_one_model_has_none():
     scores = klom(toy_outputs(1))
     assert not scores.scores
-    assert "one model has no distribution" in scores.notes[0]
+    assert "one model has no distribution" in scores.notes[1]
 
 
 # ZRF ----------------------------------------------------------------------------------------------
@@ -198,4 +198,6 @@ def test_relearn_time_is_compared_with_retraining_and_says_who_never_came():
     scores = relearn_time(outputs)
     found = by_name(scores, "mine")["relearn_time"]
     assert (found.value, found.target) == (11, 15)
-    assert scores.notes == ["relearn-time: mine: 1 of 4 models were not there after 100 epochs"]
+    assert scores.notes == [
+        "relearn-time: mine: 1 of 4 models had not learnt Df again after 100 epochs"
+    ]

@@ -13,12 +13,17 @@ from bench.config import Config
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.outputs import Outputs, Population
-from bench.stages.score import gather, identical
+from bench.stages.score import _stage_keys, gather, identical
 from reports.table import footnotes, to_markdown
 from tests.conftest import tiny
 from tests.test_scores import populations
 
-SMALL = {"models": 4, "methods": "neggrad,ssd", "attacks": "errors,membership,forgetting-quality"}
+DRAWS = "finetune[epochs=1,batch_size=32]"  # several batches: their order is drawn
+SMALL = {
+    "models": 4,
+    "methods": f"{DRAWS},ssd",
+    "attacks": "errors,membership,forgetting-quality",
+}
 
 
 @pytest.fixture(scope="module")
@@ -33,9 +38,9 @@ def scored(run, row):
 def test_all_unlearned_models_start_from_one_original(one_original):
     experiment = Experiment(Config.model_validate(one_original.record["config"]))
     outputs = gather(experiment)
-    assert outputs.rows["neggrad"].start == 0
+    assert outputs.rows[DRAWS].start == 0
     assert outputs.original.start is None
-    spread = np.ptp(outputs.rows["neggrad"].logits["test"], axis=0).max()
+    spread = np.ptp(outputs.rows[DRAWS].logits["test"], axis=0).max()
     between = np.ptp(outputs.original.logits["test"], axis=0).max()
     assert 0 < spread < between  # other seeds, not other originals
 
@@ -43,14 +48,14 @@ def test_all_unlearned_models_start_from_one_original(one_original):
 def test_methods_without_randomness_are_flagged_and_count_once(one_original):
     assert scored(one_original, "ssd")["test_error"].count == 1
     assert "forgetting_quality" not in scored(one_original, "ssd")
-    assert scored(one_original, "neggrad")["forgetting_quality"].count == 4
+    assert scored(one_original, DRAWS)["forgetting_quality"].count == 4
     assert any(re.match("ssd: no randomness", note) for note in footnotes(one_original))
 
 
 def test_each_original_is_the_default_and_another_run(one_original):
     folder = tiny(one_original.folder.parent.parent, **SMALL)
     each, one = Experiment(folder), Experiment(folder.model_copy(update={"originals": "one"}))
-    cells = [Cell("unlearn", "neggrad", member) for member in range(2)]
+    cells = [Cell("unlearn", DRAWS, member) for member in range(2)]
     assert each.key(cells[0]) == one.key(cells[0])
     assert each.key(cells[1]) != one.key(cells[1])
     assert each.config.identity() != one.config.identity()
@@ -63,6 +68,9 @@ def test_no_attacker_learns_from_the_pair_of_the_one_original():
     assert learnable_pairs(shared).tolist() == [0, 1, 2, 4, 5, 6, 7]
     assert identical(Population(np.arange(2), {"forget": np.ones((2, 3, 2))}, start=0))
     assert not identical(Population(np.arange(2), {"forget": np.ones((2, 3, 2))}))
+    rounded = np.float32([[[2.2, -1.0]], [[2.2 + 7e-7, -1.0]]])
+    assert identical(Population(np.arange(2), {"forget": rounded}, start=0))
+    assert not identical(Population(np.arange(2), {"forget": rounded * [[[1]], [[1.1]]]}, start=0))
 
 
 @pytest.fixture(scope="module")
@@ -94,6 +102,17 @@ def test_scores_that_need_more_stages_are_there_when_asked_for(class_run):
     assert scored(class_run, "original")["relearn_time"].value == 1
     again = bench.run(Config.model_validate(class_run.record["config"]), quiet=True)
     assert again.scores_of.scores == class_run.scores_of.scores
+
+
+def test_a_later_version_of_a_stage_makes_its_scores_anew(class_run, monkeypatch):
+    experiment = Experiment(Config.model_validate(class_run.record["config"]))
+    used = {"original": [0, 1]}
+    before = _stage_keys(experiment, experiment.attacks["ain[epochs=2]"], used)
+    monkeypatch.setattr("bench.experiment.RELEARN_VERSION", 99)
+    after = _stage_keys(experiment, experiment.attacks["ain[epochs=2]"], used)
+    assert not set(before) & set(after)
+    assert len(_stage_keys(experiment, experiment.attacks["zrf"], used)) == 2
+    assert _stage_keys(experiment, experiment.attacks["errors"], used) == []
 
 
 def test_two_classes_must_stay_and_classes_are_named(tmp_path):

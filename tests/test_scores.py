@@ -11,11 +11,13 @@ from sklearn.metrics import roc_auc_score
 
 from attacks.entropy import EDGES, js_divergence, log_entropy_counts
 from attacks.errors import errors
+from attacks.forgetting_quality import forgetting_quality
 from attacks.membership import f1_score, membership
 from attacks.shared.crossfit import split_pairs
 from attacks.shared.intervals import bootstrap_weights, interval, jackknife, score_models
 from attacks.shared.probabilities import entropy, largest_loss, logit_confidence, probabilities
 from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
+from attacks.u_lira import u_lira
 from bench.contract import toy_outputs
 from bench.outputs import PARTS, Labels, Outputs, Population
 from bench.stages.score import constant_predictor
@@ -27,6 +29,10 @@ def rng(seed=0):
 
 def by_name(scores, row):
     return {score.readout: score for score in scores.scores if score.row == row}
+
+
+def competition(outputs):
+    return forgetting_quality(outputs, variant="competition")
 
 
 # Probabilities ------------------------------------------------------------------------------------
@@ -72,6 +78,15 @@ def test_few_models_have_no_interval():
     assert interval(np.array([np.nan]), 5) is None
     _value, bounds, _left_out = jackknife(lambda kept: np.array([0.5]), 2, [1.0])
     assert bounds == [None]
+
+
+def test_a_jackknife_that_would_leave_too_few_models_has_no_interval():
+    _value, bounds, left_out = jackknife(lambda kept: np.array([0.5]), 3, [1.0], least=3)
+    assert bounds == [None]
+    assert len(left_out) == 0
+    three = populations(1.0, models=3)
+    for attack, readout in ((u_lira, "ulira_auc"), (competition, "forgetting_quality")):
+        assert by_name(attack(three), "retrain")[readout].interval is None
 
 
 def test_the_jackknife_of_a_mean_is_students_interval():
@@ -235,6 +250,18 @@ def test_membership_tells_apart_what_differs_and_only_that():
     assert found["retrain"].interval[0] < 0.5 < found["retrain"].interval[1]
     assert found["over"].value < 0.4  # forgotten too much: the Streisand effect
     assert by_name(scores, "original")["mia_tpr1"].value > 0.1
+
+
+def test_the_chance_level_of_f1_is_estimated_too():
+    """The gap's interval must hold 0 for equal populations about as often as it says."""
+    held = 0
+    for seed in range(40):
+        outputs = populations(2.0, models=10, examples=20, seed=100 * seed)
+        low, high = by_name(membership(outputs, trees=5, tune=False), "retrain")[
+            "mia_f1"
+        ].gap_interval
+        held += low <= 0 <= high
+    assert held >= 35
 
 
 def test_membership_on_one_split_tests_few_pairs():

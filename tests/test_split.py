@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -169,6 +171,13 @@ def test_random_removal_of_a_count_is_exact_and_even(count):
 def test_more_than_there_are_is_a_user_error():
     with pytest.raises(UserError, match="choose a smaller count"):
         request(random_removal, count=201)
+
+
+def test_a_fixed_validation_set_is_left_out_of_a_drawn_test_set(tmp_path, monkeypatch):
+    experiment = Experiment(tiny(tmp_path, subset=None))
+    fixed = replace(experiment.data, validation=np.arange(300))
+    monkeypatch.setattr(Experiment, "data", fixed)
+    assert Experiment(tiny(tmp_path, subset=None)).split.validation.tolist() == list(range(300))
 
 
 def test_sets_that_share_an_example_are_refused():

@@ -188,6 +188,42 @@ def test_decoding_keeps_the_order_for_any_number_of_jobs(tmp_path):
     assert wrong == {}
 
 
+def test_a_header_that_claims_too_much_is_told_like_any_other(tmp_path, monkeypatch):
+    picture(tmp_path / "bomb.png", side=12)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
+    _pixels, wrong = centres([str(tmp_path / "bomb.png")], 8, 1)
+    assert "DecompressionBombError" in wrong[0]
+
+
+def test_no_image_is_learnt_from_one_network_and_tested_on_another(tree):
+    with places(str(tree)):
+        data = truefake(share="pre+fb", fake="gan1+gan2+gan3+flux", side=8)
+    images = listed(
+        tree,
+        ["PreSocial", "Facebook"],
+        list(REAL.values()),
+        [FAKE[key] for key in ("gan1", "gan2", "gan3", "flux")],
+    )
+    entries = np.array([image.entry for image in images])
+    held_out = np.concatenate([data.test, data.validation])
+    train = np.setdiff1d(np.arange(len(entries)), held_out)
+    assert not set(entries[train]) & set(entries[held_out])
+    assert not set(entries[data.test]) & set(entries[data.validation])
+
+
+def test_entries_of_sources_that_were_not_chosen_are_not_missed(tree, tmp_path):
+    entries = ENTRIES | {"test": [*ENTRIES["test"], "StyleGAN3/conf-t-psi-0.5/00001"]}
+    (tmp_path / "split.json").write_text(json.dumps(entries))
+    with places(str(tree)):
+        data = truefake(fake="gan2", side=8, splits=str(tmp_path))
+    assert data.note == "1 entries of the split are not on disk"
+
+
+def test_a_data_folder_named_in_a_recipe_counts(tree, tmp_path):
+    (tmp_path / "my.toml").write_text(f'data_dir = "{tree.parent}"')
+    assert load_config({"dataset": "truefake"}, str(tmp_path / "my.toml")).dataset == "truefake"
+
+
 def test_what_is_not_there_is_one_line(tmp_path, tree):
     with places(str(tmp_path)), pytest.raises(UserError, match=r"no TrueFake in .*expected ROOT"):
         truefake()

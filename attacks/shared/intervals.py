@@ -92,16 +92,19 @@ def jackknife(
     count: int,
     highest: Sequence[float],
     groups: int = 20,
+    least: int = 1,
 ) -> tuple[np.ndarray, list[Interval], np.ndarray]:
     """Statistics, and intervals by leaving groups out where drawing models twice would bias.
 
     ``statistics`` takes the indices of the models that stay and gives float64 [k], from 0 to
     ``highest`` [k]. Normal theory with Student's quantile, cut off there; None below three models
     or where a value is not finite. Also the statistics with each group left out, [groups, k].
+    ``least``: models that the statistics need; where fewer would be left there is no interval.
     """
     everyone = np.arange(count)
     centre = statistics(everyone)
-    if count < FEWEST:
+    largest_block = -(-count // min(count, groups))
+    if count < FEWEST or count - largest_block < least:
         return centre, [None] * len(centre), np.empty((0, len(centre)))
     blocks = np.array_split(everyone, min(count, groups))
     left_out = np.array([statistics(np.delete(everyone, block)) for block in blocks])
@@ -125,9 +128,10 @@ def score_jackknife(
     count: int,
     highest: Sequence[float],
     groups: int = 20,
+    least: int = 1,
 ) -> tuple[list[Score], dict[str, np.ndarray]]:
     """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need."""
-    values, bounds, left_out = jackknife(statistics, count, highest, groups)
+    values, bounds, left_out = jackknife(statistics, count, highest, groups, least)
     scores = [
         score_population(row, readout.name, value, readout.target, count, bound)
         for readout, value, bound in zip(readouts, values, bounds, strict=True)

@@ -12,7 +12,6 @@ def unreached(attack: str, outputs: Outputs, limit: str) -> list[str]:
         missing = int((~relearning.reached).sum())
         if missing:
             count = len(relearning.reached)
-            notes.append(
-                f"{attack}: {row}: {missing} of {count} models were not there after {limit}"
-            )
+            of = f"{missing} of {count} models"
+            notes.append(f"{attack}: {row}: {of} had not learnt Df again after {limit}")
     return notes

@@ -1,9 +1,10 @@
 """Your own images: a folder for each class, as torchvision's ImageFolder has it.
 
-PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/... and, if there,
-PATH/val/<class>/.... Classes are the folders' names in sorted order. The shorter side of each image
-is scaled to ``side`` pixels and the centre taken. ``broken``: stop, with the list of files that
-cannot be read or are not 8-bit RGB, or skip them (the latter are converted).
+PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/..., PATH/val/<class>/...
+or both; what has no folder is drawn from the training images. Classes are the folders' names in
+sorted order. The shorter side of each image is scaled to ``side`` pixels and the centre taken.
+``broken``: stop, with the list of files that cannot be read or are not 8-bit RGB, or skip them (the
+latter are converted).
 """
 
 from __future__ import annotations
@@ -28,9 +29,7 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
     root = Path(path).expanduser()
     if not root.is_dir():
         raise UserError(f"folder:{path}: no such folder; expected a folder for each class")
-    parts = {part: root / part for part in PARTS if (root / part).is_dir()}
-    if set(parts) not in ({"train", "test"}, set(PARTS)):
-        parts = {"train": root}
+    parts = _parts(root)
     classes = _folders(parts["train"])
     if len(classes) < 2:
         raise UserError(f"folder:{path}: {len(classes)} folders with images; a class is a folder")
@@ -57,6 +56,14 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
         test=positions["test"] if "test" in parts else None,
         note=note,
     )
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """Where train, val and test lie; a folder without train is one set of classes."""
+    if not (root / "train").is_dir():
+        return {"train": root}
+    names = {"train": ["train"], "val": ["val", "valid", "validation"], "test": ["test"]}
+    return {part: root / name for part in PARTS for name in names[part] if (root / name).is_dir()}
 
 
 def _folders(place: Path) -> list[str]:

@@ -8,7 +8,8 @@ into the data folder as truefake (or name the folder itself).
 gan2, gan3, sd15, sd2, sd3, sdxl, flux; joined by +, keys or folder names. Each image is its central
 ``side`` x ``side`` pixels, where the University of Trento's detector takes random 96 of the central
 512. ``splits``: a folder with split.json or train.json, val.json and test.json, by default the data
-set's own; without any, the harness draws a stratified split over sorted paths and records it.
+set's own; without any, the harness draws a stratified split over sorted paths and records it (of
+several shares 80, 10 and 10 % of the entries: no image is learnt from one and tested on another).
 ``broken``: stop (before anything is trained, with the list) or skip (leave out what cannot be read,
 convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside the results.
 """
@@ -31,6 +32,7 @@ from bench.real_or_fake import (
     REAL,
     SHARES,
     assigned,
+    drawn_split,
     find_root,
     listed,
     named,
@@ -72,6 +74,8 @@ def read_tree(
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
+    if split is None and len(shares) > 1:
+        split = drawn_split(images)
     positions, absent = {}, 0
     if split is not None:
         images, positions, absent = assigned(images, split)

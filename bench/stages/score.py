@@ -27,6 +27,8 @@ from bench.store import content_key
 
 VERSION = 2
 CONSTANT = "constant"
+NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
+ROUNDING = 1e-4  # of the largest logit
 CERTAIN = 20.0  # logit lead of the constant predictor
 
 
@@ -45,6 +47,12 @@ def gather(experiment: Experiment) -> Outputs:
         methods[label] = population
     rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
     labels = _labels(experiment)
+    wrong = (original.logits["forget"].argmax(-1) != labels["forget"].train).mean()
+    if wrong > NOT_LEARNT:
+        notes.append(
+            f"the originals did not learn the forget set (error {100 * wrong:.1f} %): there is "
+            "little to forget; train longer"
+        )
     rows[CONSTANT] = constant_predictor(original, labels["retain"])
     untrained = None
     if experiment.attacks_with("untrained"):
@@ -80,10 +88,16 @@ def _population(
 
 
 def identical(population: Population) -> bool:
-    """Several models from one original, all the same: a method that uses no randomness."""
+    """Several models from one original, the same up to rounding: a method without randomness.
+
+    Examples of one batch in another order add up to another last digit.
+    """
     if population.start is None or len(population) < 2:
         return False
-    return all((logits == logits[:1]).all() for logits in population.logits.values())
+    return all(
+        np.abs(logits - logits[:1]).max(initial=0) <= ROUNDING * np.abs(logits).max(initial=0)
+        for logits in population.logits.values()
+    )
 
 
 def _first(population: Population) -> Population:
@@ -134,6 +148,7 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
         split=experiment.split.key,
         seed=config.seed,
         started=config.originals,
+        stage_results=_stage_keys(experiment, plugin, used),
     )
     if not store.has("score", key):
         scores = _attacked(plugin, outputs)
@@ -141,6 +156,17 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
     record = store.record("score", key)
     curves = store.arrays("score", key) if "payload" in record else {}
     return from_record(record, curves)
+
+
+def _stage_keys(experiment: Experiment, plugin: Plugin, used: dict[str, list[int]]) -> list[str]:
+    """The content keys of what a further stage made for an attack."""
+    members = range(experiment.config.models)
+    if stage_of(plugin) == "untrained":
+        return [experiment.key(Cell("untrained", UNTRAINED, member)) for member in members]
+    if stage_of(plugin) == "relearn":
+        cells = [Cell("relearn", row, i, plugin.label) for row, of in used.items() for i in of]
+        return [experiment.key(cell) for cell in cells]
+    return []
 
 
 def _relearning(experiment: Experiment, outputs: Outputs, attack: str) -> dict[str, Relearning]:
@@ -190,7 +216,15 @@ def merged(labels: list[str], found: list[Scores]) -> Scores:
 def with_suffix(scores: Scores, suffix: str) -> Scores:
     """The same scores under names that end in ``suffix``."""
     return Scores(
-        [replace(r, name=r.name + suffix, title=f"{r.title} {suffix}") for r in scores.readouts],
+        [
+            replace(
+                r,
+                name=r.name + suffix,
+                title=f"{r.title} {suffix}",
+                short=r.short and r.short + suffix,
+            )
+            for r in scores.readouts
+        ],
         [replace(score, readout=score.readout + suffix) for score in scores.scores],
         {name + suffix: curve for name, curve in scores.curves.items()},
         scores.notes,

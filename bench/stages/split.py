@@ -82,7 +82,8 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
 
     everything = np.arange(len(data.labels))
     if data.test is None:
-        pool, test = _stratified(data, everything, config.test, rng_for("test"), "test")
+        free = everything if data.validation is None else np.setdiff1d(everything, data.validation)
+        pool, test = _stratified(data, free, config.test, rng_for("test"), "test")
     else:
         pool, test = np.setdiff1d(everything, data.test), np.sort(data.test)
     if data.validation is not None:
