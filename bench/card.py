@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import Any
 
+from bench.errors import UserError
 from bench.registry import (
     PACKAGES,
     SINGULAR,
@@ -31,6 +32,8 @@ def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
     name = parse(name).name
     entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
     found = [entry for entry in entries if entry.name == name]
+    if name in PACKAGES:
+        raise UserError(f"{name} are many: bench list {name} names them")
     if not found:
         raise unknown("plugin", name, [entry.name for entry in entries])
     return [card(entry) for entry in found]

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
 from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive
@@ -24,7 +24,15 @@ RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "co
 ChoiceList = Annotated[
     list[str], BeforeValidator(lambda v: split_list(v) if isinstance(v, str) else v)
 ]
-SomeChoices = Annotated[ChoiceList, Field(min_length=1)]
+
+
+def _some(names: list[str]) -> list[str]:
+    if not names:
+        raise ValueError("name at least one, see bench list")
+    return names
+
+
+SomeChoices = Annotated[ChoiceList, AfterValidator(_some)]
 
 
 class Settings(BaseModel):
@@ -197,7 +205,8 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "model_type":
         return f"{key} is a table: set one of its keys, such as {key}.epochs"
     value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
-    message = first["msg"][0].lower() + first["msg"][1:]
+    message = first["msg"].removeprefix("Value error, ")
+    message = message[0].lower() + message[1:]
     return f"{key} = {value}: {message}"
 
 

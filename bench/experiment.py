@@ -233,6 +233,8 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).partition("\n")[0]
+        if "device type at start" in reason:  # and then all that torch was ever ported to
+            reason = "not a device"
         raise UserError(
             f"device = {name}: {reason}; allowed: auto, cpu, or a GPU of this machine"
         ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.cli import main
 from bench.config import dump_toml
 from tests.conftest import REPORT_FILES, tiny
 
@@ -224,3 +225,17 @@ def test_a_broken_attack_of_the_user_is_one_line_and_loses_nothing(recipe, tmp_p
 def test_python_dash_m_is_the_same_command():
     command = [sys.executable, "-m", "bench", "--version"]
     assert subprocess.run(command, capture_output=True, text=True).stdout.startswith("bench ")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["run", "--attacks", ""], "attacks = : name at least one"),
+        (["run", "--methods", ""], "methods = : name at least one"),
+        (["run", "--device", "gpu"], "device = gpu: not a device; allowed: auto, cpu"),
+        (["show", "attacks"], "attacks are many: bench list attacks names them"),
+    ],
+)
+def test_an_empty_or_wrong_choice_is_one_line(capsys, arguments, words, tmp_path):
+    assert main([*arguments, *(["--out", str(tmp_path)] if arguments[0] == "run" else [])]) == 1
+    assert words in capsys.readouterr().err

@@ -32,7 +32,10 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
     parts = _parts(root)
     classes = _folders(parts["train"])
     if len(classes) < 2:
-        raise UserError(f"folder:{path}: {len(classes)} folders with images; a class is a folder")
+        raise UserError(
+            f"folder:{path}: {len(classes)} folders with images: expected {path}/<class>/<image> "
+            "with at least two classes"
+        )
     paths, labels, of_part = [], [], []
     for part, place in parts.items():
         unknown = set(_folders(place)) - set(classes)
