@@ -25,7 +25,7 @@ from attacks.shared.intervals import score_jackknife, score_models
 from attacks.shared.probabilities import entropy as entropy_of
 from attacks.shared.probabilities import of_own_class, probabilities
 from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
+from bench.outputs import Outputs, Readout, Scores
 
 VERSION = 2
 PLACES = {"forget": "Df", "retain": "Dr", "test": "test data"}
@@ -102,41 +102,35 @@ def entropy(outputs: Outputs) -> Scores:
         for measure in MEASURES:
             reference = measure.of(outputs.retrained.logits[part], labels)
             histogram = measure.histogram + ("" if part == "forget" else f"_{part}")
-            curves[f"retrained|{histogram}"] = measure.counts(reference).sum(0)
+            reference_counts = measure.counts(reference)
+            curves[f"retrained|{histogram}"] = reference_counts.sum(0)
+            mean, js, w1 = _readouts(measure, part)
             for row, population in outputs.rows.items():
                 values = measure.of(population.logits[part], labels)
-                curves[f"{row}|{histogram}"] = measure.counts(values).sum(0)
+                counts, paired = measure.counts(values), population.members
+                curves[f"{row}|{histogram}"] = counts.sum(0)
                 if part == "forget":
                     curves[f"{row}|forget_{measure.name}"] = values.astype(np.float32)
-                found = _against(row, population, measure, part, values, reference, outputs)
-                scores += found[0]
-                curves |= found[1]
+                theirs, rng = reference[paired], outputs.rng("entropy", mean.name)
+                scores.append(score_models(row, mean.name, values.mean(1), theirs.mean(1), rng))
+                apart = _distances(values, theirs, counts, reference_counts[paired])
+                of_row, left_out = score_jackknife(row, [js, w1], apart, len(values), (1.0, np.inf))
+                scores += of_row
+                curves |= left_out
     return Scores(READOUTS, scores, curves)
 
 
-def _against(
-    row: str,
-    population: Population,
-    measure: Measure,
-    part: str,
-    values: np.ndarray,
-    reference: np.ndarray,
-    outputs: Outputs,
-) -> tuple[list, dict[str, np.ndarray]]:
-    """A row's mean and its distances to the retrained population, with intervals."""
-    mean, js, w1 = _readouts(measure, part)
-    rng = outputs.rng("entropy", mean.name)
-    theirs = reference[population.members]
-    score = score_models(row, mean.name, values.mean(1), theirs.mean(1), rng)
-    counts, their_counts = measure.counts(values), measure.counts(theirs)
+def _distances(
+    values: np.ndarray, theirs: np.ndarray, counts: np.ndarray, their_counts: np.ndarray
+) -> Callable[[np.ndarray], np.ndarray]:
+    """JS and W1 between two populations, [2], of the models that stay."""
     distance = Wasserstein(values, theirs)
 
     def distances(kept: np.ndarray) -> np.ndarray:
         divergence = js_divergence(counts[kept].sum(0), their_counts[kept].sum(0))
         return np.array([divergence, distance(kept)])
 
-    scores, curves = score_jackknife(row, [js, w1], distances, len(values), (1.0, np.inf))
-    return [score, *scores], curves
+    return distances
 
 
 class Wasserstein:

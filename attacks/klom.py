@@ -53,15 +53,17 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
         notes.append(
             f"klom: 20 bins of {count} models are mostly empty: compare with retrain, not 0"
         )
+    references = {
+        part: logit_confidence(outputs.retrained.logits[part], outputs.labels[part].train)
+        for part in PLACES
+    }
     for row, population in outputs.rows.items():
         if len(population) < 2:
             notes.append(f"klom: {row} not scored, one model has no distribution")
             continue
         for part, readouts in READOUTS.items():
-            labels = outputs.labels[part].train
-            unlearned = logit_confidence(population.logits[part], labels)
-            retrained = logit_confidence(outputs.retrained.logits[part], labels)
-            retrained = retrained[population.members]
+            unlearned = logit_confidence(population.logits[part], outputs.labels[part].train)
+            retrained = references[part][population.members]
 
             def summary(kept, u=unlearned, r=retrained):
                 found = divergences(u[kept], r[kept], edges)

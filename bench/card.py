@@ -28,12 +28,12 @@ KINDS = {"integer": "whole number", "number": "number", "boolean": "true or fals
 
 def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
     """The card of every plugin called ``name``, of whatever kind."""
-    registry = Registry(files)
     name = parse(name).name
-    entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
-    found = [entry for entry in entries if entry.name == name]
     if name in PACKAGES:
         raise UserError(f"{name} are many: bench list {name} names them")
+    registry = Registry(files)
+    entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
+    found = [entry for entry in entries if entry.name == name]
     if not found:
         raise unknown("plugin", name, [entry.name for entry in entries])
     return [card(entry) for entry in found]

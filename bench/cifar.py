@@ -15,7 +15,7 @@ import numpy as np
 
 from bench.data import Data
 from bench.errors import UserError
-from bench.places import data_home, may_download
+from bench.places import data_home, download, may_download
 
 ARRAYS = {
     ("numpy.core.multiarray", "_reconstruct"),
@@ -41,7 +41,7 @@ def read_set(
     """``parts``: the files of train and test; ``meta``: the file and key of the class names."""
     root = data_home() / folder
     if may_download() and not root.is_dir():
-        _download(name)
+        download(name.upper())
     found = {part: [_read(name, root / file) for file in files] for part, files in parts.items()}
     arrays = [batch for batches in found.values() for batch in batches]
     images = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in arrays])
@@ -67,12 +67,3 @@ def _read(name: str, path: Path) -> dict[bytes, Any]:
             return _ArraysOnly(file, encoding="bytes").load()
     except (pickle.UnpicklingError, EOFError, ValueError, IndexError, KeyError) as error:
         raise UserError(f"{name}: {path} is not one of its files: {error}") from error
-
-
-def _download(name: str) -> None:
-    from torchvision import datasets
-
-    try:
-        getattr(datasets, name.upper().replace("-", ""))(root=data_home(), download=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot download {name} to {data_home()}: {error}") from error

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.data import Data
 from bench.errors import UserError
-from bench.places import data_home, may_download
+from bench.places import data_home, download, may_download
 
 PARTS = ("train", "t10k")
 UNSIGNED = 0x08
@@ -24,7 +24,7 @@ def read_set(name: str, folder: str, classes: tuple[str, ...]) -> Data:
     """The data set in ``folder`` of the data folder; torchvision downloads it if that was asked."""
     raw = data_home() / folder / "raw"
     if may_download() and not all(_found(raw / f"{part}-images-idx3-ubyte") for part in PARTS):
-        _download(folder)
+        download(folder)
     images = [_read(raw / f"{part}-images-idx3-ubyte", 3, name) for part in PARTS]
     labels = [_read(raw / f"{part}-labels-idx1-ubyte", 1, name) for part in PARTS]
     return Data(
@@ -34,15 +34,6 @@ def read_set(name: str, folder: str, classes: tuple[str, ...]) -> Data:
         classes=classes,
         test=np.arange(len(labels[0]), len(labels[0]) + len(labels[1])),
     )
-
-
-def _download(folder: str) -> None:
-    from torchvision import datasets
-
-    try:
-        getattr(datasets, folder)(root=data_home(), download=True)
-    except (OSError, RuntimeError) as error:
-        raise UserError(f"cannot download {folder} to {data_home()}: {error}") from error
 
 
 def _found(path: Path) -> Path | None:

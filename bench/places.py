@@ -12,6 +12,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
 
+from bench.errors import UserError
+
 DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
 _named: ContextVar[str | None] = ContextVar("data_dir", default=None)
 _download: ContextVar[bool] = ContextVar("download", default=False)
@@ -20,10 +22,13 @@ _scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
 
 @contextmanager
 def places(
-    data_dir: str | None, scratch: Path | None = None, download: bool = False
+    data_dir: str | None, scratch: Path | None = None, fetch: bool = False
 ) -> Iterator[None]:
-    """Within it, ``data_home`` is what the user named, and decoded data go to ``scratch``."""
-    tokens = _named.set(data_dir), _scratch.set(scratch), _download.set(download)
+    """Within it, ``data_home`` is what the user named, and decoded data go to ``scratch``.
+
+    ``fetch``: what is missing may be downloaded.
+    """
+    tokens = _named.set(data_dir), _scratch.set(scratch), _download.set(fetch)
     try:
         yield
     finally:
@@ -44,6 +49,16 @@ def data_home() -> Path:
 def may_download() -> bool:
     """Whether the user asked for what is missing to be downloaded."""
     return _download.get()
+
+
+def download(name: str) -> None:
+    """Fetch the data set that torchvision calls ``name`` into the data folder; or UserError."""
+    from torchvision import datasets
+
+    try:
+        getattr(datasets, name)(root=data_home(), download=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot download {name} to {data_home()}: {error}") from error
 
 
 def scratch() -> Path | None:

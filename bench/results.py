@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,8 @@ from bench.store import (
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from reports.compare import Comparison
 
 RECORD, CURVES = "run.json", "curves.npz"
 
@@ -70,9 +73,16 @@ class Run:
 
     def comparisons(self) -> pd.DataFrame:
         """Every pair of methods on every readout: difference, interval, p, p after Holm, better."""
-        from reports.compare import as_table, compare
+        from reports.compare import as_table
 
-        return as_table(compare(self))
+        return as_table(self.compared)
+
+    @cached_property
+    def compared(self) -> list[Comparison]:
+        """Every pair of methods on every readout; a report needs them three times."""
+        from reports.compare import compare
+
+        return compare(self)
 
     def outputs(self, row: str) -> Population:
         """Logits of a row's models; needs the store beside the run."""

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from bench.outputs import Readout, Score
-from reports.compare import compare, ranks
+from reports.compare import ranks
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -180,7 +180,7 @@ def to_markdown(run: Run) -> str:
 
 def rank_table(run: Run, short: bool = False) -> pd.DataFrame | None:
     """Ranks of the methods on the main readouts; None where nothing can be compared."""
-    found = ranks(run, compare(run))
+    found = ranks(run, run.compared)
     main = {r.name: (r.short if short else "") or r.title for r in run.scores_of.readouts if r.main}
     found = found[[name for name in found.columns if name in main]]
     return None if found.empty else found.rename(columns=main).fillna(NONE)
