@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -39,10 +40,17 @@ class Cell:
 
 
 class Experiment:
-    """What a configuration means: data, split, plugins, and where each artefact lies."""
+    """What a configuration means: data, split, plugins, and where each artefact lies.
+
+    Where the scenario has several requests, one after another, ``requests`` are the experiments of
+    each: who is forgotten, the retrained models and everything after training are their own; the
+    originals, and what was prepared when they were trained, belong to all.
+    """
 
     def __init__(self, config: Config):
         self.config = config
+        self.request: int | None = None  # which one, where there are several
+        self._whole, self._steps = self, {}
         self.registry = Registry(tuple(config.plugins))
         self.store = Store(Path(config.out) / "store")
         self.scenario = self.registry.resolve("scenarios", config.scenario)
@@ -66,6 +74,8 @@ class Experiment:
 
     @cached_property
     def split(self) -> Split:
+        if self.request is not None:
+            return self._whole.split.after(self.request)
         return make_split(self.config, self.data, self.scenario, self.store)
 
     def check(self) -> None:
@@ -73,6 +83,39 @@ class Experiment:
         with seeds.isolated(0):
             self.recipe.blank_model()
         _ = self.split
+
+    def at(self, request: int | None) -> Experiment:
+        """This experiment at one of its requests; the whole where there is but one (None)."""
+        if request is None:
+            return self._whole
+        if request not in self._steps:
+            _ = self._whole.split  # and the data, which all share
+            step = copy(self._whole)
+            del step.__dict__["split"]
+            step.request = request
+            self._steps[request] = step
+        return self._steps[request]
+
+    @property
+    def requests(self) -> list[Experiment]:
+        """The experiments of all requests, in their order; of one, this experiment."""
+        count = self._whole.split.requests
+        return [self.at(number) for number in range(1, count + 1)] or [self]
+
+    @property
+    def history(self) -> list[Experiment]:
+        """The experiments of the requests up to this one, which is the last."""
+        return [self] if self.request is None else self.requests[: self.request]
+
+    @property
+    def before(self) -> Experiment | None:
+        """The experiment of the request before, whose unlearned models are gone on with."""
+        return self.history[-2] if len(self.history) > 1 else None
+
+    @property
+    def turn(self) -> dict[str, int]:
+        """What a content key or a seed must say of the request: nothing where there is but one."""
+        return {} if self.request is None else {"request": self.request}
 
     def start(self, member: int) -> int:
         """Which original an unlearned model starts from: its own, or one for all."""
@@ -114,6 +157,7 @@ class Experiment:
             recipe=self.config.train.model_dump(mode="json"),
             role=row,
             member=member,
+            **(self.turn if row == RETRAINED else {}),
         )
 
     def _prepare_key(self, row: str, member: int) -> str:
@@ -134,6 +178,7 @@ class Experiment:
             method=self.methods[row].identity,
             seed=self.config.seed,
             **({"member": member} if self.start(member) != member else {}),
+            **({"after": self.before._unlearn_key(row, member)} if self.before else {}),
         )
 
     def _model_key(self, row: str, member: int) -> str:
@@ -142,11 +187,11 @@ class Experiment:
 
     def _predict_key(self, row: str, member: int) -> str:
         source = self._model_key(row, member)
-        return content_key(stage="predict", version=PREDICT_VERSION, of=source)
+        return content_key(stage="predict", version=PREDICT_VERSION, of=source, **self.turn)
 
     def _untrained_key(self, _row: str, member: int) -> str:
         trained = self._train_key(ORIGINAL, member)
-        return content_key(stage="untrained", version=PREDICT_VERSION, of=trained)
+        return content_key(stage="untrained", version=PREDICT_VERSION, of=trained, **self.turn)
 
     def _relearn_key(self, row: str, member: int, attack: str) -> str:
         return content_key(
@@ -155,16 +200,25 @@ class Experiment:
             of=self._model_key(row, member),
             original=self._train_key(ORIGINAL, self.start(member)),
             attack=self.attacks[attack].identity,
+            **self.turn,
         )
 
     def has(self, cell: Cell) -> bool:
         return self.store.has(cell.stage, self.key(cell))
 
     def failure(self, row: str, member: int) -> dict[str, Any] | None:
-        """Why a method's cell is not there, if it failed, and the file that holds the traceback."""
-        key = self._unlearn_key(row, member)
-        failure = self.store.failure("unlearn", key)
-        return failure and failure | {"file": str(self.store.failure_path("unlearn", key))}
+        """Why a method's cell is not there, if it failed, and the file that holds the traceback.
+
+        Where an earlier request failed, that is why.
+        """
+        for step in self.history:
+            key = step._unlearn_key(row, member)
+            failure = self.store.failure("unlearn", key)
+            if failure:
+                if step is not self:
+                    failure["reason"] = f"request {step.request} failed: {failure['reason']}"
+                return failure | {"file": str(self.store.failure_path("unlearn", key))}
+        return None
 
     # Tensors ----------------------------------------------------------------------------------
 
@@ -208,9 +262,10 @@ class Experiment:
         """Examples by the names of the split: train, forget, retain, retain_sample, ..."""
         import torch
 
-        if name in self.pools:
-            return self.pools[name]
-        return self.pools["train"].take(torch.from_numpy(getattr(self.split, name)))
+        pools = self._whole.pools  # one copy for all requests
+        if name in pools:
+            return pools[name]
+        return pools["train"].take(torch.from_numpy(getattr(self.split, name)))
 
     def load_model(self, row: str, member: int) -> torch.nn.Module:
         """A stored model of a row, on the device, in eval mode."""
@@ -220,6 +275,12 @@ class Experiment:
             model = self.recipe.blank_model()
         model.load_state_dict(weights)
         return model.eval()
+
+    def starting_model(self, row: str, member: int) -> torch.nn.Module:
+        """What a method is given: an original, or its own model of the request before."""
+        if self.before:
+            return self.before.load_model(row, member)
+        return self.load_model(ORIGINAL, self.start(member))
 
 
 def find_device(name: str) -> torch.device:
@@ -246,10 +307,10 @@ def _remembered(config_json: str, _token: str) -> Experiment:
     return Experiment(Config.model_validate(json.loads(config_json)))
 
 
-def remembered(config: Config, token: str) -> Experiment:
+def remembered(config: Config, token: str, request: int | None = None) -> Experiment:
     """The experiment of a configuration, made once in a process that does many of its cells.
 
-    ``token`` is the ``token`` of the experiment that asks: where code or data changed since, the
+    ``request``: at which of several requests. ``token`` is the ``token`` of the experiment that asks: where code or data changed since, the
     experiment is made anew.
     """
-    return _remembered(config.model_dump_json(), token)
+    return _remembered(config.model_dump_json(), token).at(request)

@@ -43,6 +43,11 @@ class Method:
         """Whether ``unlearn`` uses statistics of training time with these parameters."""
         return type(self).prepare is not Method.prepare
 
+    def carries(self) -> bool:
+        """Whether statistics change from one request to the next, as ``carried`` says."""
+        own = type(self).carried is not Method.carried
+        return own and (self.prepares() or type(self).prepare is Method.prepare)
+
     def carried(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:  # noqa: ARG002
         """The statistics for the next of several requests, after ``task.forget`` has gone.
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.config import Config, dump_toml, load_config
-from bench.experiment import Cell, Experiment
+from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.outputs import Outputs, Scores
-from bench.results import Run, write_run
+from bench.results import Run, request_folder, write_run
 from bench.schedule import Report, job_count, plan, progress, run_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
@@ -32,17 +32,34 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:
-        train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
-        run_cells(experiment, train, 0, report)
-        run_cells(experiment, prepare, config.timed, report)
-        run_cells(experiment, runnable(experiment, unlearn, prepare), config.timed, report)
-        made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
-        for cells in (predict, relearn):
-            run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
-        run_cells(experiment, untrained, 0, report)
-        scores = score_all(experiment, gather(experiment), report)
-    write_run(experiment, folder, scores)
+        for step in experiment.requests:
+            scores = make_all(step, named(report, step))
+            write_run(step, request_folder(folder, step.request), scores)
+    if step.request is not None:
+        write_run(step, folder, scores)  # of the last request: all that was asked for is forgotten
     return Run.load(folder)
+
+
+def make_all(experiment: Experiment, report: Report) -> Scores:
+    """Make whatever is missing of a run, or of one of its requests, stage by stage."""
+    timed = experiment.config.timed
+    train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
+    run_cells(experiment, train, 0, report)
+    run_cells(experiment, prepare, timed, report)
+    run_cells(experiment, runnable(experiment, unlearn, prepare), timed, report)
+    made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
+    for cells in (predict, relearn):
+        run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
+    run_cells(experiment, untrained, 0, report)
+    return score_all(experiment, gather(experiment), report)
+
+
+def named(report: Report, experiment: Experiment) -> Report:
+    """Progress that says which of several requests it is about."""
+    if experiment.request is None:
+        return report
+    turn = f"{experiment.request} of {len(experiment.requests)}"
+    return lambda stage, done, total: report(f"{stage}, request {turn}", done, total)
 
 
 def run_folder(experiment: Experiment) -> Path:
@@ -57,19 +74,31 @@ def describe_plan(config: Config) -> str:
     """What a run would do: cells by stage, how many are there, and where results would go."""
     experiment = Experiment(config)
     lines = []
-    for cells in plan(experiment):
-        for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
-            mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
-            there = sum(experiment.has(cell) for cell in mine)
-            name = f"{row} for {attack}" if attack else row
-            lines.append(f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there")
+    for step in experiment.requests:
+        groups = plan(step)
+        if step.request is not None:
+            forgotten, asked = len(step.split.forget), len(step.split.asked)
+            lines.append(f"request {step.request}: {asked} examples, {forgotten} forgotten by then")
+        if step.before:  # the originals are those of the first request
+            groups[0] = [cell for cell in groups[0] if cell.row != ORIGINAL]
+        for cells in groups:
+            lines += _plan_lines(step, cells)
     return "\n".join([*lines, f"results: {run_folder(experiment)}"])
 
 
+def _plan_lines(experiment: Experiment, cells: list[Cell]) -> Iterator[str]:
+    for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
+        mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
+        there = sum(experiment.has(cell) for cell in mine)
+        name = f"{row} for {attack}" if attack else row
+        yield f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there"
+
+
 def runnable(experiment: Experiment, unlearn: list[Cell], prepare: list[Cell]) -> list[Cell]:
-    """The cells whose prepared statistics, if they need any, are there."""
+    """The cells that have what they start from: statistics, and the model of the request before."""
     lacking = {(cell.row, cell.member) for cell in prepare if not experiment.has(cell)}
-    return [c for c in unlearn if (c.row, experiment.start(c.member)) not in lacking]
+    cells = [c for c in unlearn if (c.row, experiment.start(c.member)) not in lacking]
+    return [c for c in cells if experiment.before is None or experiment.before.has(c)]
 
 
 def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Scores:

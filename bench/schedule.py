@@ -48,7 +48,7 @@ def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iter
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    known = experiment.config, experiment.token
+    known = experiment.config, experiment.token, experiment.request
     yield from parallel(delayed(_make_in_worker)(*known, cell, alone) for cell in cells)
 
 
@@ -60,9 +60,11 @@ def job_count(config: Config) -> int:
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def _make_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> None:
+def _make_in_worker(
+    config: Config, token: str, request: int | None, cell: Cell, alone: bool
+) -> None:
     with one_thread():
-        make(remembered(config, token), cell, alone)
+        make(remembered(config, token, request), cell, alone)
 
 
 @contextmanager
@@ -184,6 +186,8 @@ def plan(experiment: Experiment) -> list[list[Cell]]:
     relearning = experiment.attacks_with("relearn")
     untrained = [UNTRAINED] if experiment.attacks_with("untrained") else []
     prepared = [label for label, plugin in experiment.methods.items() if plugin().prepares()]
+    if experiment.before:  # it was prepared when the originals were trained
+        prepared = []
     return [
         [Cell("train", row, i) for row in trained for i in members],
         [Cell("prepare", row, i) for row in prepared for i in starts],
