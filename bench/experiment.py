@@ -310,7 +310,7 @@ def _remembered(config_json: str, _token: str) -> Experiment:
 def remembered(config: Config, token: str, request: int | None = None) -> Experiment:
     """The experiment of a configuration, made once in a process that does many of its cells.
 
-    ``request``: at which of several requests. ``token`` is the ``token`` of the experiment that asks: where code or data changed since, the
-    experiment is made anew.
+    ``request``: at which of several requests. ``token`` is the ``token`` of the experiment that
+    asks: where code or data changed since, the experiment is made anew.
     """
     return _remembered(config.model_dump_json(), token).at(request)

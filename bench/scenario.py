@@ -31,7 +31,7 @@ class ForgetRequest:
     trained on (poison included); ``goal``: what the request is for. A method may know the goal, as
     whoever files such a request does: poison is to be unlearned *and* classified right afterwards.
     ``note``: what a reader of the results must know of the draw. ``order``: where there are several
-    requests, one after another, which of them (1, 2, ..., k) asks for an example, int64 [n]; 0: kept.
+    requests, one after another, which of them (1, ..., k) asks for an example, int64 [n]; 0: kept.
     """
 
     forget: np.ndarray

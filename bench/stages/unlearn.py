@@ -137,16 +137,16 @@ def carry(
 
     They are found anew for each request: stored, they would be the largest files of a run.
     """
-    method, cost = experiment.methods[cell.row](), None
-    statistics = task.statistics
+    method, statistics, last = experiment.methods[cell.row](), task.statistics, None
     for step, (model, before) in zip(experiment.history, earlier, strict=False):
         before.statistics = statistics
         seed = seeds.derive(*_seed_name(step, "carried", cell), "global")
         with seeds.isolated(seed), measured(experiment.device, alone) as cost:
             statistics = method.carried(model, before)
         refuse_violations(before)
+        last = cost
     task.statistics = statistics
-    return cost
+    return last
 
 
 def refuse_violations(task: Task) -> None:
