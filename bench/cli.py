@@ -220,6 +220,7 @@ def _show(run: Any, folder: str | None) -> None:
     """Write a run's report and print its table, footnotes and where the files are."""
     from rich.console import Console
 
+    from reports import requests
     from reports.table import RANKS, footnotes, rank_terminal, terminal, title
     from reports.write import write_report
 
@@ -228,12 +229,13 @@ def _show(run: Any, folder: str | None) -> None:
     fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
     console = Console(width=fixed)
     typer.echo(title(run))
-    console.print(terminal(run, console.width))
-    for note in footnotes(run):
+    several = len(run.requests) > 1
+    console.print((requests.terminal if several else terminal)(run, console.width))
+    for note in requests.notes(run, footnotes) if several else footnotes(run):
         typer.echo(f"- {note}")
     ranking = rank_terminal(run, console.width)
     if ranking is not None:
-        typer.echo(f"\n{RANKS}")
+        typer.echo(f"\n{'After the last request. ' if several else ''}{RANKS}")
         console.print(ranking)
     tables = ", ".join(str(path) for path in written if path.suffix in (".md", ".csv"))
     typer.echo(f"tables: {tables} (every readout with intervals, every pair of methods)")

@@ -13,8 +13,12 @@ if TYPE_CHECKING:
 
 
 def write_report(run: Run, folder: Path) -> list[Path]:
-    """Tables, comparisons of methods (CSV) and figures (PNG, SVG) of a run; returns the files."""
+    """Tables, comparisons of methods (CSV) and figures (PNG, SVG) of a run; returns the files.
+
+    Of several requests those after the last one, and the CSV and figure over all.
+    """
     from reports.figures import write_figures
+    from reports.requests import write_requests
 
     texts = {
         "table.csv": to_csv(run),
@@ -23,4 +27,5 @@ def write_report(run: Run, folder: Path) -> list[Path]:
     }
     for name, text in texts.items():
         write_atomic(folder / name, text.encode())
-    return [*(folder / name for name in texts), *write_figures(run, folder)]
+    tables = [folder / name for name in texts]
+    return [*tables, *write_figures(run, folder), *write_requests(run, folder)]
