@@ -63,7 +63,9 @@ class Task:
     ``forget``, ``retain`` and ``validation`` hand out images and labels only if the method declared
     that it needs them. ``statistics`` is what its ``prepare`` gave, ``recipe`` how the model was
     trained, ``rng`` the only randomness, ``goal`` what the request is for. The test set, retrained
-    models and attacks are not here.
+    models and attacks are not here. Of several requests, one after another, ``forget`` is what is
+    asked for now, ``retain`` is without all that was asked for so far, and ``statistics`` are what
+    ``carried`` gave.
     """
 
     forget: Examples

@@ -113,6 +113,7 @@ def config(tmp_path_factory):
         models=2,
         plugins=[str(folder / "counting.py")],
         attacks="errors",
+        train={"epochs": 5, "batch_size": 32},
     )
 
 
@@ -317,6 +318,7 @@ def test_one_original_and_attacks_with_stages_of_their_own(tmp_path):
             models=2,
             originals="one",
             attacks="errors,zrf,ain[epochs=1]",
+            train={"epochs": 3, "batch_size": 32},
         ),
         quiet=True,
     )
