@@ -13,7 +13,8 @@ from bench.config import Config, dump_toml, load_config
 from bench.experiment import Cell, Experiment
 from bench.outputs import Outputs, Scores
 from bench.results import Run, write_run
-from bench.schedule import Report, job_count, plan, progress, run_cells
+from bench.schedule import Report, plan, progress, run_cells
+from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
 from bench.store import content_key, write_atomic
@@ -32,6 +33,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:
+        run_cells(experiment, feature_cells(experiment), 0, report)
         train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
         run_cells(experiment, train, 0, report)
         run_cells(experiment, prepare, config.timed, report)
@@ -57,7 +59,7 @@ def describe_plan(config: Config) -> str:
     """What a run would do: cells by stage, how many are there, and where results would go."""
     experiment = Experiment(config)
     lines = []
-    for cells in plan(experiment):
+    for cells in [feature_cells(experiment), *plan(experiment)]:
         for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
             mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
             there = sum(experiment.has(cell) for cell in mine)
@@ -77,7 +79,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
     attacks = list(experiment.attacks.values())
     report("score", 0, len(attacks))
     found = []
-    with ThreadPoolExecutor(job_count(experiment.config)) as pool:
+    with ThreadPoolExecutor(experiment.config.job_count) as pool:
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
