@@ -1,4 +1,4 @@
-"""What a data set hands to the harness: images, labels and their names, in memory."""
+"""What a data set hands to the harness: images, labels and their names."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.decoding import ImageFiles
 from bench.errors import UserError
 
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled set of images, held in memory.
+    """A labelled set of images, in memory or in files.
 
-    ``images``: uint8 [n, height, width, channels]; ``labels``: int64 [n], indices into ``classes``.
-    ``scale``: the pixel value that is white. ``test``: indices of the test examples where the data
-    set fixes them, ``validation`` those of validation; None: the harness draws them. Where both are
-    fixed and some examples are in neither, those are for training. ``subjects``: int64 [n], who or
-    what each image shows. ``note``: what a reader of a result must know.
+    ``images``: uint8 [n, height, width, channels], or files to be decoded on demand.
+    ``labels``: int64 [n], indices into ``classes``. ``scale``: the pixel value that is white.
+    ``test``: indices of the test examples where the data set fixes them, ``validation`` those of
+    validation; None: the harness draws them. Where both are fixed and some examples are in neither,
+    those are for training. ``subjects``: int64 [n], who or what each image shows. ``note``: what a
+    reader of a result must know.
     """
 
     name: str
-    images: np.ndarray
+    images: np.ndarray | ImageFiles
     labels: np.ndarray
     classes: tuple[str, ...]
     scale: float = 255.0
@@ -48,10 +50,13 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of every pixel, label and class name."""
+        """A hash of every pixel (of files: of names and sizes), label and class name."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
-        for array in (self.images, self.labels.astype("<i8")):
-            digest.update(np.ascontiguousarray(array))
+        if isinstance(self.images, ImageFiles):
+            digest.update(self.images.fingerprint.encode())
+        else:
+            digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels.astype("<i8")))
         also = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
         for name, fixed in also:
             if fixed is not None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import seeds
 from bench.attack import refuse_overlaps, stage_of
-from bench.config import Config
+from bench.config import Config, cores
 from bench.data import Data
 from bench.errors import UserError
 from bench.places import places
@@ -23,18 +23,20 @@ if TYPE_CHECKING:
     import torch
 
     from bench.examples import Examples
+    from bench.frozen import Frozen
+    from bench.pools import Pool
     from bench.recipe import Recipe
 
 ORIGINAL, RETRAINED, RETRAIN, UNTRAINED = "original", "retrained", "retrain", "untrained"
-TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = 1
+TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Cell:
     """One unit of work: one stage for one member of one row's population."""
 
-    stage: str  # train | prepare | unlearn | predict | untrained | relearn
-    row: str  # original, retrained, untrained, or a method's label
+    stage: str  # features | train | prepare | unlearn | predict | untrained | relearn
+    row: str  # original, retrained, untrained, a method's label; of features a part
     member: int
     attack: str = ""  # whose settings a relearn cell follows
 
@@ -66,10 +68,15 @@ class Experiment:
         plugins = [self.registry.resolve(kind, text) for text in spelled]
         return {plugin.label: plugin for plugin in plugins}
 
+    @property
+    def decoded(self) -> Path:
+        """The folder for what can be computed again from data, and is kept for speed."""
+        return Path(self.config.out) / "decoded"
+
     @cached_property
     def data(self) -> Data:
         config = self.config
-        with places(config.data_dir, Path(config.out) / "decoded", config.download):
+        with places(config.data_dir, self.decoded, config.download):
             return self.registry.resolve("datasets", self.config.dataset)()
 
     @cached_property
@@ -154,11 +161,17 @@ class Experiment:
             version=TRAIN_VERSION,
             split=self.split.key,
             model=self.model.identity,
-            recipe=self.config.train.model_dump(mode="json"),
+            recipe=self.config.train.identity(),
             role=row,
             member=member,
             **(self.turn if row == RETRAINED else {}),
+            **({"features": FEATURES_VERSION} if self.frozen else {}),
         )
+
+    def _features_key(self, part: str, piece: int) -> str:
+        from bench.stages.features import key
+
+        return key(self, part, piece)
 
     def _prepare_key(self, row: str, member: int) -> str:
         identity = self.methods[row].identity
@@ -230,13 +243,50 @@ class Experiment:
     def recipe(self) -> Recipe:
         from bench.recipe import Recipe
 
+        build = self.frozen.head if self.frozen else self.build
+        return Recipe(self.config.train, build, len(self.data.classes), self.device)
+
+    def build(self) -> torch.nn.Module:
+        """The network that the configuration names, whole; draws from the global generator."""
         data = self.data
-        shape = (len(data.classes), data.channels, data.image_size)
-        return Recipe(self.config.train, lambda: self.model(*shape), len(data.classes), self.device)
+        return self.model(len(data.classes), data.channels, data.image_size)
+
+    @cached_property
+    def frozen(self) -> Frozen | None:
+        """The network's parts, where all but its last layer is frozen and features are kept.
+
+        A frozen backbone without weights of its own is drawn once, for all models.
+        """
+        if self.request is not None:
+            return self._whole.frozen
+        import torch
+
+        from bench.frozen import frozen_part
+
+        if self.config.train.augment != "none" and not self.config.train.views:
+            return None
+        with seeds.isolated(0):
+            model = self.build()
+        if all(weight.requires_grad for weight in model.parameters()):
+            return None
+        images = self.raw_pool("validation").inputs(
+            torch.zeros(1, dtype=torch.long, device=self.device)
+        )
+        return frozen_part(model.to(self.device), images)
+
+    def raw_pool(self, part: str) -> Pool:
+        """The images of train, validation or test, in memory or to be decoded."""
+        from bench.pools import pool_of
+
+        images = self.data.images[getattr(self.split, part)]
+        decoders = cores() // self.config.job_count - 1  # beside each process that trains
+        return pool_of(images, self.data.scale, self.config.train.crop, self.device, decoders)
 
     @cached_property
     def pools(self) -> dict[str, Examples]:
         """Training (with the labels that were trained on), validation and test examples."""
+        if self.request is not None:
+            return self._whole.pools
         import torch
 
         from bench.examples import Examples
@@ -246,26 +296,26 @@ class Experiment:
             "validation": self.data.labels[self.split.validation],
             "test": self.data.labels[self.split.test],
         }
-        pools = {}
-        for part, part_labels in labels.items():
-            images = self.data.images[getattr(self.split, part)]
-            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-            pools[part] = Examples(
-                pixels.to(self.device),
-                torch.from_numpy(part_labels).to(self.device),
-                self.data.scale,
-            )
-        return pools
+        return {
+            part: Examples(self._pool(part), torch.from_numpy(part_labels).to(self.device))
+            for part, part_labels in labels.items()
+        }
+
+    def _pool(self, part: str) -> Pool:
+        if not self.frozen:
+            return self.raw_pool(part)
+        from bench.pools import Features
+        from bench.stages.features import load
+
+        return Features(load(self, part).to(self.device), self.config.train.augment)
 
     def part(self, name: str) -> Examples:
         """Examples by the names of the split: train, forget, retain, retain_sample, ..."""
         import torch
 
-        pools = self._whole.pools  # one copy for all requests
-        if name in pools:
-            return pools[name]
-        return pools["train"].take(torch.from_numpy(getattr(self.split, name)))
+        if name in self.pools:
+            return self.pools[name]
+        return self.pools["train"].take(torch.from_numpy(getattr(self.split, name)))
 
     def load_model(self, row: str, member: int) -> torch.nn.Module:
         """A stored model of a row, on the device, in eval mode."""

@@ -13,7 +13,8 @@ from bench.config import Config, dump_toml, load_config
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.outputs import Outputs, Scores
 from bench.results import Run, request_folder, write_run
-from bench.schedule import Report, job_count, plan, progress, run_cells
+from bench.schedule import Report, plan, progress, run_cells
+from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
 from bench.store import content_key, write_atomic
@@ -32,6 +33,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:
+        run_cells(experiment, feature_cells(experiment), 0, report)
         for step in experiment.requests:
             scores = make_all(step, named(report, step))
             write_run(step, request_folder(folder, step.request), scores)
@@ -73,7 +75,7 @@ def run_folder(experiment: Experiment) -> Path:
 def describe_plan(config: Config) -> str:
     """What a run would do: cells by stage, how many are there, and where results would go."""
     experiment = Experiment(config)
-    lines = []
+    lines = [*_plan_lines(experiment, feature_cells(experiment))]
     for step in experiment.requests:
         groups = plan(step)
         if step.request is not None:
@@ -106,7 +108,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
     attacks = list(experiment.attacks.values())
     report("score", 0, len(attacks))
     found = []
-    with ThreadPoolExecutor(job_count(experiment.config)) as pool:
+    with ThreadPoolExecutor(experiment.config.job_count) as pool:
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
