@@ -19,6 +19,7 @@ from bench.errors import UserError
 Augment = Literal["none", "crop-flip"]
 Permit = Callable[[str], None]
 CROP_PADDING = 4
+AUGMENTED_TABLE = "augment = {}: shifts and mirrors images, but these are rows of a table; use none"
 
 
 class Examples:
@@ -28,8 +29,10 @@ class Examples:
     guarded ``part``, before images or labels are given out.
     """
 
-    def __init__(self, pool: torch.Tensor, labels: torch.Tensor, scale: float):
+    def __init__(self, pool: torch.Tensor, labels: torch.Tensor, scale: float | None):
         """All of ``pool``: uint8 [n, channels, height, width] with white at ``scale``.
+
+        Without a ``scale``, rows of a table, float32 [n, features, 1, 1], used as they are.
 
         ``labels``: int64 [n], as seen by the model, poison included.
         """
@@ -119,7 +122,8 @@ class Examples:
 
     def _images(self, index: torch.Tensor) -> torch.Tensor:
         # Scaled by constants: a mean taken from data would carry the forget set along.
-        return self._pool[index].float().mul_(2 / self._scale).sub_(1)
+        images = self._pool[index].float()
+        return images if self._scale is None else images.mul_(2 / self._scale).sub_(1)
 
 
 def _augmentation(
@@ -130,6 +134,8 @@ def _augmentation(
         return lambda images, _index: images
     if rng is None:
         raise UserError(f"augment = {augment} needs a shuffled epoch")
+    if pool.is_floating_point():
+        raise UserError(AUGMENTED_TABLE.format(augment))
     count, (height, width) = len(pool), pool.shape[2:]
     draw = {"generator": rng, "device": rng.device}
     shift = torch.randint(0, 2 * CROP_PADDING + 1, (count, 2), **draw).to(pool.device)

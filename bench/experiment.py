@@ -70,6 +70,10 @@ class Experiment:
 
     def check(self) -> None:
         """Find a user's mistakes before any work is done or written."""
+        from bench.examples import AUGMENTED_TABLE
+
+        if self.data.is_table and self.config.train.augment != "none":
+            raise UserError(f"train.{AUGMENTED_TABLE.format(self.config.train.augment)}")
         with seeds.isolated(0):
             self.recipe.blank_model()
         _ = self.split
