@@ -18,10 +18,10 @@ class Data:
     ``images``: uint8 [n, height, width, channels]; ``labels``: int64 [n], indices into ``classes``.
     ``scale``: the pixel value that is white. A table's rows are "images" of one place, float32
     [n, 1, 1, features], with ``scale`` None: they are used as they are, since a mean or deviation
-    taken of them here would carry the forget set along. ``test``: indices of the test examples where the data
-    set fixes them, ``validation`` those of validation; None: the harness draws them. Where both are
-    fixed and some examples are in neither, those are for training. ``subjects``: int64 [n], who or
-    what each image shows. ``note``: what a reader of a result must know.
+    taken of them here would carry the forget set along. ``test``: indices of the test examples
+    where the data set fixes them, ``validation`` those of validation; None: the harness draws them.
+    Where both are fixed and some examples are in neither, those are for training. ``subjects``:
+    int64 [n], who or what each image shows. ``note``: what a reader of a result must know.
     """
 
     name: str

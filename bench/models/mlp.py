@@ -1,10 +1,10 @@
 """A multilayer perceptron on all pixels or all columns: linear layers with ReLU between them.
 
 ``width`` units in each of ``depth`` hidden layers. ``standardise``: batch norm without parameters
-before the first layer, and what lies beyond ten deviations cut off there. A table needs it, since
-its columns have units of their own, and gets it (auto); pixels need none. So each model learns the
-scale from its own training set: means taken of the data set beforehand would tell a retrained model
-of what it must never have seen.
+before the first layer, its statistics the mean over all batches of training, and what lies beyond
+ten deviations cut off. A table needs it, since its columns have units of their own, and gets it
+(auto); pixels need none. So each model learns the scale from its own training set: means taken of
+the data set beforehand would tell a retrained model of what it must never have seen.
 """
 
 from __future__ import annotations
@@ -34,7 +34,10 @@ def mlp(
     inputs = in_channels * prod(image_size)
     table = tuple(image_size) == (1, 1)
     if standardise is True or (standardise == "auto" and table):
-        layers += [nn.BatchNorm1d(inputs, EPS, affine=False), nn.Hardtanh(-FARTHEST, FARTHEST)]
+        layers += [
+            nn.BatchNorm1d(inputs, EPS, None, affine=False),
+            nn.Hardtanh(-FARTHEST, FARTHEST),
+        ]
     for _layer in range(depth):
         layers += [nn.Linear(inputs, width), nn.ReLU()]
         inputs = width
