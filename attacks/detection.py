@@ -9,6 +9,7 @@ F1 = 2 P R / (P + R), accuracy = share of examples whose larger logit is the lab
 were trained on, the poisoned ones; ``poison_true``: Df against the true ones; ``test``. The row's
 number is the mean over models, its target that of the retrained population; "before" is the row
 ``original``.
+In the terminal F1 alone, beside the errors; table.md has all.
 Deviations: the slides do not say which class is positive; ours is the second, fake. A precision
 without any positive claim counts as 0. Their poison accuracy was taken on images that had not been
 poisoned, against clean labels, and selection used poisoned validation labels: here Df is what was
@@ -33,7 +34,7 @@ WHERE = {
     "test": ("test", "true", "on test set", "test"),
 }
 MEASURES = {"accuracy": "acc", "precision": "prec", "recall": "rec", "f1": "F1"}
-MAIN = {"clean_accuracy", "poison_accuracy", "poison_f1", "test_accuracy", "test_f1"}
+MAIN = {"clean_f1", "poison_f1", "test_f1"}
 READOUTS = [
     Readout(
         f"detection_{where}_{measure}",
