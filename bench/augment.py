@@ -20,8 +20,6 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from bench.errors import UserError
-
 Augment = Literal["none", "crop-flip", "detector"]
 Transform = Callable[[torch.Tensor], torch.Tensor]
 CROP_PADDING = 4
@@ -53,10 +51,8 @@ def crop_flip(
     return transform
 
 
-def ticket(count: int, rng: torch.Generator | None, augment: Augment) -> torch.Tensor:
+def ticket(count: int, rng: torch.Generator) -> torch.Tensor:
     """A seed for each example of a pool, for one epoch, int64 [count] on the CPU."""
-    if rng is None:
-        raise UserError(f"augment = {augment} needs a shuffled epoch")
     return torch.randint(2**62, (count,), generator=rng, device=rng.device).cpu()
 
 

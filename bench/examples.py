@@ -13,7 +13,7 @@ from copy import copy
 import torch
 
 from bench.augment import Augment
-from bench.pools import Pixels, Pool
+from bench.pools import Pixels, Pool, Rows
 
 Permit = Callable[[str], None]
 
@@ -25,12 +25,17 @@ class Examples:
     guarded ``part``, before images or labels are given out.
     """
 
-    def __init__(self, pool: Pool | torch.Tensor, labels: torch.Tensor, scale: float = 255.0):
+    def __init__(
+        self, pool: Pool | torch.Tensor, labels: torch.Tensor, scale: float | None = 255.0
+    ):
         """All of ``pool``; a tensor is pixels, uint8 [n, channels, height, width].
 
-        ``labels``: int64 [n], as seen by the model, poison included. ``scale``: of pixels' white.
+        ``labels``: int64 [n], as seen by the model, poison included. ``scale``: of pixels' white;
+        None: the tensor holds rows of a table, float32 [n, features, 1, 1].
         """
-        self._pool = pool if isinstance(pool, Pool) else Pixels(pool, scale)
+        if isinstance(pool, torch.Tensor):
+            pool = Rows(pool) if scale is None else Pixels(pool, scale)
+        self._pool = pool
         self._labels = labels
         self._index = torch.arange(len(pool), device=pool.device)
         self._guards: tuple[tuple[str, Permit], ...] = ()

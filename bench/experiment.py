@@ -87,6 +87,7 @@ class Experiment:
 
     def check(self) -> None:
         """Find a user's mistakes before any work is done or written."""
+        self.raw_pool("validation").check(self.config.train.augment)
         with seeds.isolated(0):
             self.recipe.blank_model()
         _ = self.split

@@ -1,4 +1,4 @@
-"""Pools: where the inputs of examples come from. Pixels, image files, or a backbone's features.
+"""Pools: where inputs come from: pixels, image files, a table, or a backbone's features.
 
 A pool gives inputs by index: as they are, or as one epoch of training sees them. What is random in
 an epoch is drawn for every example of the pool before the first is given out, so that the inputs of
@@ -29,6 +29,14 @@ class Pool(ABC):
     """Inputs of all examples of a part; ``device`` is where they are given out."""
 
     device: torch.device
+    what: str  # these are, in words
+    augments: tuple[Augment, ...] = ("none",)
+
+    def check(self, augment: Augment) -> None:
+        """Raise UserError where an epoch of these inputs cannot be augmented so."""
+        if augment not in self.augments:
+            allowed = ", ".join(self.augments)
+            raise UserError(f"augment = {augment} is not for {self.what}; allowed: {allowed}")
 
     @abstractmethod
     def __len__(self) -> int: ...
@@ -42,20 +50,41 @@ class Pool(ABC):
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
         """The inputs at ``index`` as a model is evaluated on them, float32."""
 
-    @abstractmethod
     def epoch(
         self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator | None
     ) -> Iterator[torch.Tensor]:
         """The inputs of each chunk of indices, as one epoch of training sees them."""
+        self.check(augment)
+        if augment == "none":
+            yield from self._plain(chunks)
+        elif rng is None:
+            raise UserError(f"augment = {augment} needs a shuffled epoch")
+        else:
+            yield from self._augmented(chunks, augment, rng)
+
+    def _plain(self, chunks: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        yield from map(self.inputs, chunks)
+
+    def _augmented(
+        self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator
+    ) -> Iterator[torch.Tensor]:
+        raise NotImplementedError
 
 
 class Pixels(Pool):
     """Images in memory: uint8 [n, channels, height, width], white at ``scale``, given in -1..1."""
 
+    what = "images in memory"
+
     def __init__(self, pixels: torch.Tensor, scale: float = WHITE, crop: int = 96):
         """``crop``: the side of what ``detector`` leaves of an image."""
         self._pixels, self._scale, self._crop = pixels, scale, crop
         self.device = pixels.device
+        self.augments = ("none", "crop-flip")
+        if scale == WHITE:
+            self.augments += ("detector",)
+        else:
+            self.what = f"images whose white is {scale:g}"
 
     def __len__(self) -> int:
         return len(self._pixels)
@@ -67,27 +96,20 @@ class Pixels(Pool):
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
         return scaled(self._pixels[index], self._scale)
 
-    def epoch(
-        self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator | None
+    def _augmented(
+        self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
         if augment == "detector":
-            yield from self._detector_epoch(chunks, ticket(len(self), rng, augment))
+            yield from self._detector(chunks, ticket(len(self), rng))
             return
-        if augment == "none":
-            yield from map(self.inputs, chunks)
-            return
-        if rng is None:
-            raise UserError(f"augment = {augment} needs a shuffled epoch")
         transform = crop_flip(self._pixels, rng)
         for index in chunks:
             yield transform(self.inputs(index), index)
 
-    def _detector_epoch(
+    def _detector(
         self, chunks: Sequence[torch.Tensor], seeds: torch.Tensor
     ) -> Iterator[torch.Tensor]:
         side = min(self._pixels.shape[2:])
-        if self._scale != WHITE:
-            raise UserError(f"augment = detector is for pixels up to 255, not {self._scale:g}")
         for index in chunks:
             images = zip(self._pixels[index].cpu(), seeds[index.cpu()].tolist(), strict=True)
             changed = [detector(image, side, self._crop, seed) for image, seed in images]
@@ -106,6 +128,9 @@ class Files(Pool):
     Memory is that of a few batches, however many files there are.
     """
 
+    what = "images that are decoded on demand"
+    augments = ("none", "detector")
+
     def __init__(self, files: ImageFiles, device: torch.device, crop: int = 96, workers: int = 0):
         self._files, self._crop, self._workers = files, crop, workers
         self.device = device
@@ -118,14 +143,19 @@ class Files(Pool):
         return self._files.shape[1:3]
 
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
-        return next(self.epoch([index], "none", None))
+        return next(self._plain([index]))
 
-    def epoch(
-        self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator | None
+    def _plain(self, chunks: Sequence[torch.Tensor]) -> Iterator[torch.Tensor]:
+        yield from self._read(chunks, None)
+
+    def _augmented(
+        self, chunks: Sequence[torch.Tensor], _augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
-        if augment == "crop-flip":
-            raise UserError("augment = crop-flip is for images in memory; allowed: none, detector")
-        seeds = ticket(len(self), rng, augment) if augment == "detector" else None
+        yield from self._read(chunks, ticket(len(self), rng))
+
+    def _read(
+        self, chunks: Sequence[torch.Tensor], seeds: torch.Tensor | None
+    ) -> Iterator[torch.Tensor]:
         reading = _Reading(self._files, seeds, self._crop)
         for pixels in _batches(reading, chunks, self._workers if len(chunks) > FEW else 0):
             yield scaled(pixels.to(self.device, memory_format=torch.channels_last), WHITE)
@@ -164,20 +194,41 @@ def _batches(
     )
 
 
+class Rows(Pool):
+    """Rows of a table: float32 [n, features, 1, 1], given as they are."""
+
+    what = "rows of a table"
+
+    def __init__(self, rows: torch.Tensor):
+        self._rows, self.device = rows, rows.device
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        return ()
+
+    def inputs(self, index: torch.Tensor) -> torch.Tensor:
+        return self._rows[index]
+
+
 def pool_of(
     images: np.ndarray | ImageFiles,
-    scale: float,
+    scale: float | None,
     crop: int,
     device: torch.device,
     workers: int,
 ) -> Pool:
-    """The pool of a part of a data set: pixels on the device, or files."""
+    """The pool of a part of a data set: pixels or rows on the device, or files."""
     from bench.decoding import ImageFiles
 
     if isinstance(images, ImageFiles):
         return Files(images, device, crop, workers)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     pixels = pixels.contiguous(memory_format=torch.channels_last)
+    if scale is None:
+        return Rows(pixels.to(device))
     return Pixels(pixels.to(device), scale, crop)
 
 
@@ -190,8 +241,10 @@ class Features(Pool):
 
     def __init__(self, features: torch.Tensor, augment: Augment):
         """``augment``: what the views were made by."""
-        self._features, self._augment = features, augment
-        self.device = features.device
+        self._features, self.device = features, features.device
+        self.what = f"features taken with augment = {augment}"
+        if features.shape[1] > 1:
+            self.augments = ("none", augment)
 
     def __len__(self) -> int:
         return len(self._features)
@@ -203,20 +256,10 @@ class Features(Pool):
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
         return self._features[index, 0]
 
-    def epoch(
-        self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator | None
+    def _augmented(
+        self, chunks: Sequence[torch.Tensor], _augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
-        if augment == "none":
-            yield from map(self.inputs, chunks)
-            return
         views = self._features.shape[1] - 1
-        if augment != self._augment or not views:
-            raise UserError(
-                f"augment = {augment}: the frozen backbone's features were taken with "
-                f"{self._augment}; allowed: none, {self._augment}"
-            )
-        if rng is None:
-            raise UserError(f"augment = {augment} needs a shuffled epoch")
         view = torch.randint(views, (len(self),), generator=rng, device=rng.device)
         view = view.to(self.device) + 1
         for index in chunks:
