@@ -22,6 +22,7 @@ from bench.cost import Cost, measured
 from bench.errors import ContractError, UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.method import Task
+from bench.recipe import predict
 
 Outcome = TypeVar("Outcome")
 
@@ -60,6 +61,7 @@ def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
         with seeds.isolated(seed), measured(experiment.device, alone) as cost:
             result = plugin().unlearn(model, task)
         check_result(model, before, result, task)
+        check_answers(experiment, result)
         return result, {"cost": cost} | ({"carry_cost": spent} if spent else {})
 
     outcome = _attempt(experiment, cell, work)
@@ -179,3 +181,10 @@ def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -
     broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise ContractError(f"returned non-finite weights (NaN or infinity) in {broken[0]}")
+
+
+def check_answers(experiment: Experiment, result: nn.Module) -> None:
+    """Raise ContractError where finite weights are so large that outputs are not finite."""
+    for part in ("forget", "validation"):
+        if not torch.isfinite(predict(result, experiment.part(part))).all():
+            raise ContractError(f"returned a model with non-finite outputs on the {part} set")
