@@ -112,7 +112,15 @@ def test_cover_types_are_read_from_the_original_file(tmp_path):
     assert data.labels.tolist() == list(range(7))
 
 
-@pytest.mark.parametrize("content", [b"nothing", packed()[:40], packed(columns=54), packed((9,))])
+DAMAGED = {
+    "no archive": b"nothing",
+    "cut": packed()[:40],
+    "a column less": packed(columns=54),
+    "a class more": packed((9,)),
+}
+
+
+@pytest.mark.parametrize("content", DAMAGED.values(), ids=DAMAGED)
 def test_a_damaged_file_is_one_line(tmp_path, content):
     (tmp_path / "covertype").mkdir()
     (tmp_path / "covertype" / "covtype.data.gz").write_bytes(content)
