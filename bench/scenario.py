@@ -48,3 +48,29 @@ def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:
     sequence = rng.bit_generator.seed_seq
     child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, draw - 1))
     return np.random.Generator(type(rng.bit_generator)(child))
+
+
+def groups(
+    training: TrainingSet, per_class: bool, first: int | None = None
+) -> list[tuple[str, np.ndarray]]:
+    """What a removal draws from by itself: a name, and positions in the training set.
+
+    Each class (the ``first`` so many), or all of them together.
+    """
+    labels = range(first or len(training.classes))
+    if not per_class:
+        return [("the training set", np.flatnonzero(np.isin(training.labels, labels)))]
+    return [
+        (f"class {training.classes[label]}", np.flatnonzero(training.labels == label))
+        for label in labels
+    ]
+
+
+def portion(count: int | None, fraction: float, size: int, place: int, places: int) -> int:
+    """How many to draw from the group of ``size`` at ``place``: its share of ``count``, or of it.
+
+    The remainder of a count goes to the first groups.
+    """
+    if count is None:
+        return round(fraction * size)
+    return count // places + (place < count % places)

@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.params import Count, Natural, OpenFraction
-from bench.scenario import ForgetRequest, TrainingSet, numbered
+from bench.scenario import ForgetRequest, TrainingSet, groups, numbered, portion
 
 VERSION = 1
 
@@ -31,12 +31,9 @@ def incremental(
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
     order = np.zeros(len(training.labels), dtype=np.int64)
-    groups = _groups(training, per_class)
-    for place, (name, members) in enumerate(groups):
-        if count is None:
-            size = round(fraction * len(members))
-        else:  # the remainder goes to the first classes
-            size = count // len(groups) + (place < count % len(groups))
+    found = groups(training, per_class)
+    for place, (name, members) in enumerate(found):
+        size = portion(count, fraction, len(members), place, len(found))
         if requests * size > len(members):
             raise UserError(
                 f"incremental: {requests} requests for {size} of {name} each, which has "
@@ -51,13 +48,3 @@ def incremental(
             f"{requests} requests: leave some to forget and some to keep"
         )
     return ForgetRequest(order > 0, training.labels.copy(), goal="removal", order=order)
-
-
-def _groups(training: TrainingSet, per_class: bool) -> list[tuple[str, np.ndarray]]:
-    """What is drawn from by itself: a name, and positions in the training set."""
-    if not per_class:
-        return [("the training set", np.arange(len(training.labels)))]
-    return [
-        (f"class {name}", np.flatnonzero(training.labels == label))
-        for label, name in enumerate(training.classes)
-    ]

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.errors import UserError
 from bench.params import Count, Natural, OpenFraction
-from bench.scenario import ForgetRequest, TrainingSet, numbered
+from bench.scenario import ForgetRequest, TrainingSet, groups, numbered, portion
 
 VERSION = 2
 NAME = "random"
@@ -30,13 +30,12 @@ def random_removal(
     draw: Natural = 0,
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
-    groups = _groups(training, per_class, first)
+    if first is not None and first > len(training.classes):
+        raise UserError(f"random[first={first}]: there are {len(training.classes)} classes")
+    found = groups(training, per_class, first)
     forget = np.zeros(len(training.labels), dtype=bool)
-    for place, (name, members) in enumerate(groups):
-        if count is None:
-            size = round(fraction * len(members))
-        else:  # the remainder goes to the first classes
-            size = count // len(groups) + (place < count % len(groups))
+    for place, (name, members) in enumerate(found):
+        size = portion(count, fraction, len(members), place, len(found))
         if size > len(members):
             raise UserError(
                 f"random[count={count}] takes {size} of {name}, which has {len(members)} training "
@@ -49,19 +48,3 @@ def random_removal(
             "examples: choose a fraction or count that leaves some to forget and some to keep"
         )
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
-
-
-def _groups(
-    training: TrainingSet, per_class: bool, first: int | None
-) -> list[tuple[str, np.ndarray]]:
-    """What is drawn from by itself: a name, and positions in the training set."""
-    total = len(training.classes)
-    if first is not None and first > total:
-        raise UserError(f"random[first={first}]: there are {total} classes")
-    labels = range(first or total)
-    if not per_class:
-        return [("the training set", np.flatnonzero(np.isin(training.labels, labels)))]
-    return [
-        (f"class {training.classes[label]}", np.flatnonzero(training.labels == label))
-        for label in labels
-    ]
