@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.config import Config, dump_toml, load_config
 from bench.experiment import Cell, Experiment
+from bench.extras import extras
 from bench.outputs import Outputs, Scores
 from bench.results import Run, write_run
 from bench.schedule import Report, job_count, plan, progress, run_cells
@@ -40,8 +41,9 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
         for cells in (predict, relearn):
             run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
         run_cells(experiment, untrained, 0, report)
-        scores = score_all(experiment, gather(experiment), report)
-    write_run(experiment, folder, scores)
+        outputs = gather(experiment)
+        scores = score_all(experiment, outputs, report)
+    write_run(experiment, folder, scores, extras(experiment, outputs))
     return Run.load(folder)
 
 
@@ -82,4 +84,11 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
             found.append(scores)
             report("score", len(found), len(attacks))
     together = merged(list(experiment.attacks), found)
-    return replace(together, notes=[*outputs.notes, *together.notes])
+    whose = [
+        label for label, of in zip(experiment.attacks, found, strict=True) for _ in of.readouts
+    ]
+    readouts = [
+        replace(readout, attack=label)
+        for readout, label in zip(together.readouts, whose, strict=True)
+    ]
+    return replace(together, readouts=readouts, notes=[*outputs.notes, *together.notes])

@@ -17,10 +17,12 @@ torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")
 
-REPORT_FILES = {"table.csv", "table.md", "comparisons.csv"} | {
+TABLES = {f"table.{kind}" for kind in ("csv", "md", "tex", "json")}
+REPORT_FILES = {"index.html", "long.csv", "cells.csv", "comparisons.csv"} | TABLES
+REPORT_FILES |= {
     f"{name}.{kind}"
-    for name in ("roc", "entropy", "attack-scores", "epsilon")
-    for kind in ("png", "svg")
+    for name in ("answer", "readouts", "roc", "entropy", "attack-scores", "epsilon")
+    for kind in ("png", "svg", "pdf")
 }
 TINY = {
     "dataset": "digits",

@@ -54,7 +54,8 @@ def test_the_files_that_run_names_are_there(finished, recipe):
         assert Path(path).is_file()
     (folder,) = (recipe.parent / "out" / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.toml", "run.json", "curves.npz"} | REPORT_FILES
+    assert names == {"config.toml", "run.json", "curves.npz", "extras.npz", "report"}
+    assert {path.name for path in (folder / "report").iterdir()} == REPORT_FILES
 
 
 def test_run_again_is_silent_about_stages_that_are_done(finished, recipe):
