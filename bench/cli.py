@@ -278,7 +278,6 @@ def _show_several(
 ) -> Path | None:
     """Write the report of several runs and print their table and where the files are."""
     from reports.several import Several
-
     from reports.write import write_several
 
     several = Several(runs)

@@ -62,8 +62,7 @@ def save(found: dict[str, Callable[[], Figure | None]], folder: Path) -> list[Pa
             for suffix in SUFFIXES:
                 path = folder / f"{name}.{suffix}"
                 dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-                figure.savefig(path, metadata=dates, bbox_inches="tight")
-                figure.set_layout_engine("none")  # once is enough for all files
+                figure.savefig(path, metadata=dates)
                 written.append(path)
     return written
 
@@ -71,12 +70,14 @@ def save(found: dict[str, Callable[[], Figure | None]], folder: Path) -> list[Pa
 def roc(run: Run) -> Figure:
     """ROC and log-ROC of the membership attack, target sets of all rows against retrained."""
     drawing = Drawing(run)
-    figure = Figure(figsize=(8.4, 4.4))
+    rows = [r for r in drawing.rows if f"{r}|roc_fpr" in drawing.curves and r != "constant"]
+    legend = 0.17 * -(-len(rows) // 2) + 0.35
+    height = 4.6 + legend
+    figure = Figure(figsize=(8.4, height))
+    figure.subplots_adjust(0.08, (legend + 0.5) / height, 0.98, 1 - 0.5 / height, 0.22)
     linear, logarithmic = figure.subplots(1, 2)
     smallest = 1.0
-    for row in drawing.rows:
-        if f"{row}|roc_fpr" not in drawing.curves or row == "constant":
-            continue
+    for row in rows:
         false, true = (drawing.curves[f"{row}|roc_{rate}"] for rate in ("fpr", "tpr"))
         score = drawing.scores[row, "mia_auc"]
         label = f"{folded(row, 40, 1)}  {score.value:.3f}"
@@ -86,12 +87,11 @@ def roc(run: Run) -> Figure:
         logarithmic.plot(false, true, linewidth=1.4, **drawing.looks[row])
         smallest = min(smallest, false[false > 0].min())  # what so many negatives can resolve
     _roc_axes(linear, logarithmic, smallest)
-    figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9, y=0.96)
+    figure.suptitle(f"Membership attack on the forget set\n{title(run)}", fontsize=9)
     figure.legend(
         *linear.get_legend_handles_labels(),
         title="AUC [95 % interval over models]; 0.5: nothing left to tell",
-        loc="upper center",
-        bbox_to_anchor=(0.5, 0.07),
+        loc="lower center",
         ncols=2,
     )
     return figure
@@ -115,14 +115,19 @@ def grid(run: Run, panel: Panel) -> Figure:
     rows = [row for row in drawing.having(panel) if row != "constant"]
     columns = min(3, len(rows))
     lines = -(-len(rows) // columns)
-    figure = Figure(figsize=(2.9 * columns, 1.9 * lines), layout="constrained")
+    headings = {row: _heading(drawing, panel, row) for row in rows}
+    head = 0.16 * (1 + max(text.count("\n") for text in headings.values()))
+    width, height = 2.75 * columns + 0.6, (1.6 + head) * lines + 0.95
+    figure = Figure(figsize=(width, height))
+    edges = 0.75 / width, 0.55 / height, 1 - 0.12 / width, 1 - (0.5 + head) / height
+    figure.subplots_adjust(*edges, 0.08, (0.15 + head) / 1.35)
     plots = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
     for place, axes in enumerate(plots.flat):
         if place >= len(rows):
             axes.set_axis_off()
             continue
         panel.draw(axes, drawing, rows[place])
-        axes.set_title(_heading(drawing, panel, rows[place]))
+        axes.set_title(headings[rows[place]])
         if place + columns >= len(rows):
             axes.tick_params(labelbottom=True)  # the lowest panel of its column
     figure.supxlabel(panel.xlabel, fontsize=9)

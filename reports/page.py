@@ -15,6 +15,7 @@ from markupsafe import Markup
 from bench.config import dump_toml
 from bench.outputs import Readout, Score
 from bench.registry import needs_in_words
+from bench.removal import FORGOTTEN_TEST
 from reports.about import parts
 from reports.answer import answer, measures, readouts, utility
 from reports.cost import COSTS, costs
@@ -95,9 +96,7 @@ def to_html(run: Run) -> str:
             utility=utility(run),
             has_time=any(cost["time_vs_retrain"] for cost in costs(run).values()),
             comparison_table=table(run, main_readouts(run)),
-            attacks=[
-                _attack(run, name, of) for name, of in by_attack(run.scores_of.readouts).items()
-            ],
+            attacks=render_attacks(run),
             ranks=rank_table(run),
             ranks_words=RANKS,
             bold=BOLD,
@@ -134,10 +133,11 @@ def table(run: Run, shown: list[Readout]) -> dict[str, Any]:
                 "share": "" if share is None else repr(share),
                 "needs": needs(run, row),
                 "failed": failures(run, row),
+                "settings": (),
             }
         )
-    heads = [{"readout": r, "target": target_text(run, r), "key": anchor(r.name)} for r in shown]
-    return {"heads": heads, "lines": lines, "time": TIME}
+    heads = [{"readout": r, "target": target_text(run, r)} for r in shown]
+    return {"heads": heads, "lines": lines, "time": TIME, "settings": ()}
 
 
 def _sorting(score: Score | None) -> str:
@@ -169,6 +169,11 @@ def failures(run: Run, row: str) -> str:
         f"{len(record['failures'])} of {count} models failed: {first['stage']}, model "
         f"{first['member']}: {first['reason']}"
     )
+
+
+def render_attacks(run: Run) -> list[dict[str, Any]]:
+    """Every attack with its readouts and its own description."""
+    return [_attack(run, name, of) for name, of in by_attack(run.scores_of.readouts).items()]
 
 
 def _attack(run: Run, name: str, of: list[Readout]) -> dict[str, Any]:
@@ -237,40 +242,48 @@ def cost_lines(run: Run, row: str) -> list[tuple[str, str, str]]:
     return lines
 
 
-def called(run: Run) -> dict[str, Any] | None:
-    """What models call the forgotten examples by class, and of two classes the test set too."""
-    extras, classes = run.extras, run.record["data"]["classes"]
+def called(run: Run) -> list[dict[str, Any]]:
+    """What models call examples: of the forgotten classes where whole ones are; of both of two."""
+    extras, classes = run.extras, [str(name) for name in run.record["data"]["classes"]]
     if "confusion|called" not in extras:
-        return None
-    names = [str(classes[index]) for index in extras["confusion|called"]]
-    tables = []
-    for part, words in (
-        ("forget", "the forget set, by true class"),
-        ("forgotten_test", "test examples of the forgotten classes"),
-        ("test", "the test set"),
-    ):
-        true = extras.get(f"confusion|{part}|true")
-        if true is None or (part == "test" and len(classes) > 2):
-            continue
-        gone = not set(true) <= set(extras["confusion|called"])
-        if not gone and len(classes) > 2:
-            continue
-        rows = [
-            row for row in [*row_order(run), "retrained"] if f"confusion|{part}|{row}" in extras
-        ]
-        found = [
+        return []
+    said = extras["confusion|called"]
+    if f"confusion|{FORGOTTEN_TEST}|true" in extras:
+        return [
             {
-                "class": str(classes[index]),
-                "lines": [
-                    (row, [float(x) for x in extras[f"confusion|{part}|{row}"][place]])
-                    for row in rows
-                    if row != "constant"
-                ],
+                "words": f"{words} of class {classes[number]}",
+                "names": [classes[index] for index in said],
+                "lines": _shares(run, part, place),
             }
-            for place, index in enumerate(true)
+            for part, words in (("forget", "forget set"), (FORGOTTEN_TEST, "test examples"))
+            for place, number in enumerate(extras[f"confusion|{part}|true"])
         ]
-        tables.append({"words": words, "true": found, "key": part})
-    return {"names": names, "tables": tables} if tables else None
+    if len(classes) > 2:
+        return []
+    names = [f"{classes[place]} called {classes[1 - place]}" for place in (0, 1)]
+    return [
+        {"words": words, "names": names, "lines": _mistakes(run, part)}
+        for part, words in (("forget", "forget set, by true class"), ("test", "test set"))
+        if len(extras.get(f"confusion|{part}|true", ())) == 2
+    ]
+
+
+def _rows_of(run: Run, part: str) -> list[str]:
+    rows = [row for row in row_order(run) if row != "constant"]
+    return [row for row in [*rows, "retrained"] if f"confusion|{part}|{row}" in run.extras]
+
+
+def _shares(run: Run, part: str, place: int) -> list[tuple[str, list[float]]]:
+    """Per row the shares of what it calls the class at ``place``."""
+    rows = _rows_of(run, part)
+    return [(row, run.extras[f"confusion|{part}|{row}"][place].tolist()) for row in rows]
+
+
+def _mistakes(run: Run, part: str) -> list[tuple[str, list[float]]]:
+    """Per row, of two classes, the shares of each that are called the other."""
+    rows = _rows_of(run, part)
+    found = [(row, run.extras[f"confusion|{part}|{row}"]) for row in rows]
+    return [(row, [float(shares[0, 1]), float(shares[1, 0])]) for row, shares in found]
 
 
 def samples(run: Run) -> list[dict[str, str]]:

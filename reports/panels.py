@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from reports.style import FAINT, INK, SHADE, looks, marker
 from reports.table import row_order
@@ -78,6 +79,7 @@ def entropy(axes: Axes, of: Drawing, row: str) -> None:
     _stairs(axes, edges, counts, of.looks[row]["color"])
     shown = reference + sum(of.curves[f"{r}|log_entropy"] for r in of.rows)
     axes.set_xlim(edges[:-1][shown > 0].min() - 0.5, 1)
+    axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _cut(axes, edges, counts, of.ceiling("log_entropy", reference))
 
 

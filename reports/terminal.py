@@ -58,21 +58,67 @@ def blocks(
     """The columns in as few tables as fit; all in one where there is room to fold headings."""
     if not narrow:
         return [frame]
+    used = min(NAME, max(len(str(row)) for row in frame.index))
+    return [frame[columns] for columns in packed(frame, headings, used, width)]
+
+
+def packed(
+    frame: pd.DataFrame, headings: dict[str, str], beside: int, width: int
+) -> list[list[str]]:
+    """The columns in groups that fit into ``width`` beside what takes ``beside``."""
     between = 2
-    name = min(NAME, max(len(str(row)) for row in frame.index))
-    found, used = [[]], name
+    found, used = [[]], beside
     for column in frame.columns:
         lines = [headings[column], *(line for cell in frame[column] for line in cell.split("\n"))]
         needed = max(map(len, lines)) + between
         if found[-1] and used + needed > width:
             found.append([])
-            used = name
+            used = beside
         found[-1].append(column)
         used += needed
-    return [frame[columns] for columns in found]
+    return found
 
 
-def _table(frame: pd.DataFrame, narrow: bool, bold: set[tuple[str, str]]) -> Table:
+def side_by_side(
+    lines: list[dict[str, str]],
+    leading: list[str],
+    headings: dict[str, str],
+    best: set[tuple[int, str]],
+    width: int,
+) -> list[Table]:
+    """Lines of several runs as tables: settings and method beside each block of readouts.
+
+    ``best``: which cells, by line and readout, may be set in bold.
+    """
+    import pandas as pd
+    from rich.text import Text
+
+    narrow = width < ROOMY
+    headings = headings | {TIME: "time" if narrow else TIME}
+    frame = pd.DataFrame(lines)
+    shown = frame[list(headings)].map(
+        lambda cell: _narrowed(cell) if narrow else INTERVAL.sub(r"\n\1", cell)
+    )
+    names = [*leading, "method"]
+    widths = [max(map(len, [name, *frame[name]])) for name in names]
+    beside = sum(widths[:-1]) + min(widths[-1], NAME) + 2 * len(leading)
+    groups = packed(shown, headings, beside, width) if narrow else [list(shown.columns)]
+    tables = []
+    for columns in groups:
+        table = _blank(narrow, names[0])
+        for name in names[1:]:
+            table.add_column(Text(name), overflow="fold", max_width=NAME)
+        for column in columns:
+            table.add_column(Text(headings[column]), justify="right")
+        for place, line in enumerate(lines):
+            texts = [_cell(shown.loc[place, c], (place, c) in best) for c in columns]
+            last = line["method"] == "target"
+            table.add_row(*(Text(line[name]) for name in names), *texts, end_section=last)
+        tables.append(table)
+    return tables
+
+
+def _blank(narrow: bool, name: str) -> Table:
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -80,7 +126,14 @@ def _table(frame: pd.DataFrame, narrow: bool, bold: set[tuple[str, str]]) -> Tab
     style = {"box": box.SIMPLE_HEAD, "padding": (0, 0, 0, 1)} if narrow else {"padding": (0, 1)}
     table = Table(pad_edge=False, **style)
     limit = {"max_width": NAME} if narrow else {"no_wrap": True}
-    table.add_column("method", overflow="fold", min_width=8, **limit)
+    table.add_column(Text(name), overflow="fold", **limit)
+    return table
+
+
+def _table(frame: pd.DataFrame, narrow: bool, bold: set[tuple[str, str]]) -> Table:
+    from rich.text import Text
+
+    table = _blank(narrow, "method")
     for column in frame.columns:
         table.add_column(Text(column), justify="right")  # brackets are no markup
     for row, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from bench.results import Run
+    from reports.several import Several
 
 FORMATS = ("html", "csv", "md", "latex", "json", "figures")
 PAGE = "index.html"
@@ -27,6 +28,29 @@ def write_report(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> li
         from reports.figures import write_figures
 
         written += write_figures(run, folder)
+    return written
+
+
+def write_several(several: Several, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+    """Write the report of several runs side by side; returns the files, the page first."""
+    texts: dict[str, str] = {}
+    if "html" in formats:
+        from reports.several_page import to_html
+
+        texts[PAGE] = to_html(several)
+    if "csv" in formats:
+        texts |= {name: plain.csv_text(table) for name, table in several.csv().items()}
+    makers = {"md": several.to_markdown, "latex": several.to_latex, "json": several.to_json}
+    names = {"md": "table.md", "latex": "table.tex", "json": "table.json"}
+    texts |= {names[kind]: make() for kind, make in makers.items() if kind in formats}
+    for name, text in texts.items():
+        write_atomic(folder / name, text.encode())
+    written = [folder / name for name in texts]
+    if "figures" in formats:
+        from reports.figures import save
+        from reports.over_settings import over_settings
+
+        written += save({"settings": lambda: over_settings(several)}, folder)
     return written
 
 

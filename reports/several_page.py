@@ -1,0 +1,89 @@
+"""The offline page of several runs side by side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from reports.over_settings import draw
+from reports.page import environment, render_attacks, table
+from reports.several import Several
+from reports.style import looks
+from reports.svg import inline
+from reports.table import Shown, heading
+
+
+def to_html(several: Several) -> str:
+    """The page: what varies, each readout over it, one table, and how each number is made."""
+    from bench.provenance import package_version
+
+    style = looks(several.rows)
+    return (
+        environment()
+        .get_template("several.html")
+        .render(
+            title=several.title,
+            made_by=package_version(),
+            several=several,
+            legend=[(row, style[row]) for row in several.rows if row != "constant"],
+            figures=[
+                (heading(r), _figure(several, place)) for place, r in enumerate(several.readouts)
+            ],
+            comparison_table=combined(several),
+            attacks=_attacks(several),
+        )
+    )
+
+
+def _figure(several: Several, place: int) -> Any:
+    readout = several.readouts[place]
+
+    def made() -> Figure:
+        figure = Figure(figsize=(3.6, 2.5))
+        axes = figure.add_axes((0.17, 0.27, 0.8, 0.69))
+        draw(axes, several, readout)
+        return figure
+
+    return inline(
+        made, f"setting-{place}", f"{heading(readout)} over {', '.join(several.settings)}"
+    )
+
+
+def combined(several: Several) -> dict[str, Any]:
+    """One comparison of all runs for the template, the settings that vary before the readouts."""
+    style, lines = looks(several.rows), []
+    for place, run in enumerate(several.runs):
+        of_run = table(run, several.readouts)
+        targets = several.targets(run)
+        target = {
+            "row": "target",
+            "look": None,
+            "reference": True,
+            "about": "where the numbers of this run should be",
+            "cells": [(targets.get(r.name, Shown()), "") for r in several.readouts],
+            "time": "low",
+            "share": "",
+            "needs": "",
+            "failed": "",
+        }
+        for line in [*of_run["lines"], target]:
+            look = style.get(line["row"])
+            lines.append(line | {"look": look, "settings": several.values(place), "anchor": None})
+    heads = [{"readout": r, "target": _wanted(r)} for r in several.readouts]
+    return {"heads": heads, "lines": lines, "time": of_run["time"], "settings": several.settings}
+
+
+def _wanted(readout: Any) -> str:
+    if readout.target is None:
+        return "the retrained models'"
+    return {"high": "as retrain", "low": "low", "target": f"{readout.target:g}"}[readout.better]
+
+
+def _attacks(several: Several) -> list[dict[str, Any]]:
+    """How each number is made, of every attack that some run had."""
+    found: dict[str, dict[str, Any]] = {}
+    for run in several.runs:
+        for attack in render_attacks(run):
+            found.setdefault(attack["name"], attack)
+    return list(found.values())
