@@ -13,7 +13,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from bench.outputs import Readout
 from reports.cost import costs
-from reports.panels import Drawing, dot
+from reports.panels import Drawing, dots
 from reports.style import FAINT, INK, SHADE, marker
 from reports.table import heading, main_readouts
 
@@ -250,11 +250,15 @@ def _column(axes: Axes, of: Drawing, readout: Readout) -> None:
         axes.axvspan(low, high, color=SHADE, alpha=0.45, linewidth=0)
         if readout.better != "high":
             axes.axvline(scale * floor.target, color=INK, linewidth=0.8, linestyle=":")
-    for place, row in enumerate(of.rows):
-        axes.axhline(place, color=FAINT, linewidth=0.3, zorder=0)
-        score = of.score(row, readout.name)
-        if score is not None:
-            dot(axes, scale * score.value, place, score, of.looks[row], scale)
+    across = {"transform": axes.get_yaxis_transform(), "zorder": 0}
+    axes.hlines(range(len(of.rows)), 0, 1, color=FAINT, linewidth=0.3, **across)
+    there = {place: row for place, row in enumerate(of.rows) if of.score(row, readout.name)}
+    dots(
+        axes,
+        of,
+        {place: (row, of.scores[row, readout.name]) for place, row in there.items()},
+        scale,
+    )
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)

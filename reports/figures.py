@@ -121,15 +121,15 @@ def grid(run: Run, panel: Panel) -> Figure:
     figure = Figure(figsize=(width, height))
     edges = 0.75 / width, 0.55 / height, 1 - 0.12 / width, 1 - (0.5 + head) / height
     figure.subplots_adjust(*edges, 0.08, (0.15 + head) / 1.35)
-    plots = figure.subplots(lines, columns, sharex=True, sharey=True, squeeze=False)
+    plots = figure.subplots(lines, columns, squeeze=False)  # sharing would cost a square of time
     for place, axes in enumerate(plots.flat):
         if place >= len(rows):
             axes.set_axis_off()
             continue
         panel.draw(axes, drawing, rows[place])
         axes.set_title(headings[rows[place]])
-        if place + columns >= len(rows):
-            axes.tick_params(labelbottom=True)  # the lowest panel of its column
+        lowest = place + columns >= len(rows)  # of its column
+        axes.tick_params(labelbottom=lowest, labelleft=place % columns == 0)
     figure.supxlabel(panel.xlabel, fontsize=9)
     figure.supylabel(panel.ylabel, fontsize=9)
     figure.suptitle(f"{panel.title}. {title(run)}\ngrey: {BEHIND[panel.name]}", fontsize=9)

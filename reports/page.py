@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
 import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 from markupsafe import Markup
 
 from bench.config import dump_toml
 from bench.outputs import Readout, Score
 from bench.registry import needs_in_words
-from bench.removal import FORGOTTEN_TEST
 from reports.about import parts
-from reports.answer import answer, measures, readouts, utility
+from reports.answer import answer, measures, utility
+from reports.answer import readouts as readouts_figure
 from reports.cost import COSTS, costs
+from reports.forgotten import called, samples
 from reports.notes import BOLD, RANKS, footnotes, of_row, title
 from reports.panels import Drawing, Panel, panels_of
 from reports.plain import by_attack
@@ -26,6 +25,7 @@ from reports.style import THEMED, looks
 from reports.svg import Sheet, inline
 from reports.table import (
     TIME,
+    Shown,
     cells,
     done_text,
     heading,
@@ -91,12 +91,14 @@ def to_html(run: Run) -> str:
             made_by=package_version(),
             answer=inline(lambda: answer(run), "answer", f"Trade-off of {title(run)}"),
             answer_narrow=inline(lambda: answer(run, True), "narrow", f"Trade-off of {title(run)}"),
-            readouts_figure=inline(lambda: readouts(run), "readouts", "Main readouts of all rows"),
+            readouts_figure=inline(
+                lambda: readouts_figure(run), "readouts", "Main readouts of all rows"
+            ),
             measures=measures(run),
             utility=utility(run),
             has_time=any(cost["time_vs_retrain"] for cost in costs(run).values()),
             comparison_table=table(run, main_readouts(run)),
-            attacks=render_attacks(run),
+            attacks=[of | {"table": table(run, of["readouts"])} for of in attacks(run)],
             ranks=rank_table(run),
             ranks_words=RANKS,
             bold=BOLD,
@@ -111,10 +113,12 @@ def to_html(run: Run) -> str:
     )
 
 
-def table(run: Run, shown: list[Readout]) -> dict[str, Any]:
+def table(
+    run: Run, shown: list[Readout], found: dict[str, dict[str, Shown]] | None = None
+) -> dict[str, Any]:
     """A comparison for the template: heads, and a line for each row with its cells."""
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
-    cost, style, found = costs(run), looks(row_order(run)), cells(run, shown)
+    cost, style, found = costs(run), looks(row_order(run)), found or cells(run, shown)
     lines = []
     for row, shown_cells in found.items():
         values = [scores.get((row, r.name)) for r in shown]
@@ -136,8 +140,12 @@ def table(run: Run, shown: list[Readout]) -> dict[str, Any]:
                 "settings": (),
             }
         )
-    heads = [{"readout": r, "target": target_text(run, r)} for r in shown]
-    return {"heads": heads, "lines": lines, "time": TIME, "settings": ()}
+    return {"heads": heads(run, shown), "lines": lines, "time": TIME, "settings": ()}
+
+
+def heads(run: Run, shown: list[Readout]) -> list[dict[str, Any]]:
+    """Readouts with their targets."""
+    return [{"readout": r, "target": target_text(run, r)} for r in shown]
 
 
 def _sorting(score: Score | None) -> str:
@@ -171,19 +179,19 @@ def failures(run: Run, row: str) -> str:
     )
 
 
-def render_attacks(run: Run) -> list[dict[str, Any]]:
+def attacks(run: Run) -> list[dict[str, Any]]:
     """Every attack with its readouts and its own description."""
-    return [_attack(run, name, of) for name, of in by_attack(run.scores_of.readouts).items()]
-
-
-def _attack(run: Run, name: str, of: list[Readout]) -> dict[str, Any]:
-    about = run.record.get("about", {}).get("attacks", {}).get(name, "")
-    return {
-        "name": name,
-        "anchor": anchor(name or "all"),
-        "table": table(run, of),
-        "about": parts(about),
-    }
+    about = run.record.get("about", {}).get("attacks", {})
+    return [
+        {
+            "name": name,
+            "anchor": anchor(name or "all"),
+            "readouts": readouts,
+            "heads": heads(run, readouts),
+            "about": parts(about.get(name, "")),
+        }
+        for name, readouts in by_attack(run.scores_of.readouts).items()
+    ]
 
 
 def _abouts(run: Run, kind: str) -> dict[str, Any]:
@@ -240,76 +248,3 @@ def cost_lines(run: Run, row: str) -> list[tuple[str, str, str]]:
         amount = f"{value:,.0f}" if unit == "examples" else f"{value:.3g} {unit}"
         lines.append((words, amount, f"{value / whole:.3g}" if whole else ""))
     return lines
-
-
-def called(run: Run) -> list[dict[str, Any]]:
-    """What models call examples: of the forgotten classes where whole ones are; of both of two."""
-    extras, classes = run.extras, [str(name) for name in run.record["data"]["classes"]]
-    if "confusion|called" not in extras:
-        return []
-    said = extras["confusion|called"]
-    if f"confusion|{FORGOTTEN_TEST}|true" in extras:
-        return [
-            {
-                "words": f"{words} of class {classes[number]}",
-                "names": [classes[index] for index in said],
-                "lines": _shares(run, part, place),
-            }
-            for part, words in (("forget", "forget set"), (FORGOTTEN_TEST, "test examples"))
-            for place, number in enumerate(extras[f"confusion|{part}|true"])
-        ]
-    if len(classes) > 2:
-        return []
-    names = [f"{classes[place]} called {classes[1 - place]}" for place in (0, 1)]
-    return [
-        {"words": words, "names": names, "lines": _mistakes(run, part)}
-        for part, words in (("forget", "forget set, by true class"), ("test", "test set"))
-        if len(extras.get(f"confusion|{part}|true", ())) == 2
-    ]
-
-
-def _rows_of(run: Run, part: str) -> list[str]:
-    rows = [row for row in row_order(run) if row != "constant"]
-    return [row for row in [*rows, "retrained"] if f"confusion|{part}|{row}" in run.extras]
-
-
-def _shares(run: Run, part: str, place: int) -> list[tuple[str, list[float]]]:
-    """Per row the shares of what it calls the class at ``place``."""
-    rows = _rows_of(run, part)
-    return [(row, run.extras[f"confusion|{part}|{row}"][place].tolist()) for row in rows]
-
-
-def _mistakes(run: Run, part: str) -> list[tuple[str, list[float]]]:
-    """Per row, of two classes, the shares of each that are called the other."""
-    rows = _rows_of(run, part)
-    found = [(row, run.extras[f"confusion|{part}|{row}"]) for row in rows]
-    return [(row, [float(shares[0, 1]), float(shares[1, 0])]) for row, shares in found]
-
-
-def samples(run: Run) -> list[dict[str, str]]:
-    """Some forgotten images with the label that was trained and the true one."""
-    if "samples|images" not in run.extras:
-        return []
-    images, classes = run.extras["samples|images"], run.record["data"]["classes"]
-    scale = 255.0 / float(run.extras["samples|scale"])
-    groups = run.extras.get("samples|groups", [""] * len(images))
-    labels = (run.extras[f"samples|{kind}_labels"] for kind in ("train", "true"))
-    return [
-        {
-            "url": data_url(np.clip(image * scale, 0, 255).astype(np.uint8)),
-            "train": str(classes[trained]),
-            "true": str(classes[true]),
-            "group": str(group),
-        }
-        for image, trained, true, group in zip(images, *labels, groups, strict=True)
-    ]
-
-
-def data_url(image: np.ndarray) -> str:
-    """A PNG inside an address, of uint8 [height, width, channels]."""
-    from PIL import Image
-
-    buffer = io.BytesIO()
-    pixels = image[..., 0] if image.shape[2] == 1 else image[..., :3]
-    Image.fromarray(pixels).save(buffer, format="PNG")
-    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

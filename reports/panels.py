@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reports.style import FAINT, INK, SHADE, looks, marker
+from reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
 from reports.table import row_order
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def errors(axes: Axes, of: Drawing, row: str) -> None:
     for place, name in enumerate(there):
         score = of.scores[row, name]
         axes.plot([100 * score.target] * 2, [place - 0.34, place + 0.34], color=SHADE, linewidth=4)
-        dot(axes, 100 * score.value, place, score, of.looks[row], 100)
+    dots(axes, of, {place: (row, of.scores[row, name]) for place, name in enumerate(there)}, 100)
     axes.set(xlim=(-3, 103), ylim=(len(there) - 0.5, -0.5))
     axes.set_yticks(range(len(there)), [ERRORS[name] for name in there])
 
@@ -149,18 +149,25 @@ def called(axes: Axes, of: Drawing, row: str) -> None:
     axes.bar(places, shares["retrained"], 0.9, color=SHADE)
     axes.bar(places, shares[row], 0.45, color=of.looks[row]["color"])
     axes.set_xticks(places, [name[:10] for name in names])
+    highest = max(of.run.extras[f"confusion|forget|{r}"].mean(0).max() for r in of.having(CALLED))
+    axes.set(xlim=(-0.7, len(names) - 0.3), ylim=(0, 105 * highest))
     if max(map(len, names)) > 2:
         axes.tick_params(axis="x", rotation=90)
 
 
-def dot(
-    axes: Axes, x: float, y: float, score: Score, look: dict[str, str], scale: float = 1
-) -> None:
-    """A value with its 95 % interval along x."""
-    if score.interval is not None:
-        low, high = (scale * end for end in score.interval)
-        axes.plot([low, high], [y, y], color=look["color"], linewidth=1.1, zorder=3)
-    axes.plot([x], [y], marker(look), color=look["color"], markersize=4.2, zorder=4)
+def dots(axes: Axes, of: Drawing, found: dict[int, tuple[str, Score]], scale: float) -> None:
+    """Values with their 95 % intervals along x, by place along y; few artists for many rows."""
+    spans = {y: (row, s.interval) for y, (row, s) in found.items() if s.interval is not None}
+    if spans:
+        low, high = ([scale * span[end] for _, span in spans.values()] for end in (0, 1))
+        colors = [of.looks[row]["color"] for row, _ in spans.values()]
+        axes.hlines(list(spans), low, high, color=colors, linewidth=1.1, zorder=3)
+    for sign in MARKERS.values():
+        alike = {y: one for y, one in found.items() if marker(of.looks[one[0]]) == sign}
+        if alike:
+            xs = [scale * score.value for _, score in alike.values()]
+            colors = [of.looks[row]["color"] for row, _ in alike.values()]
+            axes.scatter(xs, list(alike), 15, colors, marker=sign, linewidth=0, zorder=4)
 
 
 def _binned(values: np.ndarray, edges: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import pandas as pd
 from bench.outputs import Readout
 from bench.spelling import spell_value
 from bench.store import content_key
+from reports.compare import compare
 from reports.cost import costs
 from reports.latex import PREAMBLE, cell, escape
 from reports.latex import table as latex_table
@@ -95,11 +96,16 @@ class Several:
         """The settings of a run that vary, as printed."""
         return [_spelled(values[place]) for values in self.settings.values()]
 
+    @cached_property
+    def cells(self) -> list[dict[str, dict[str, Shown]]]:
+        """The cells of each run; only main readouts are compared, the others take long."""
+        return [cells(run, self.readouts, compare(run, main_readouts(run))) for run in self.runs]
+
     def lines(self) -> list[list[tuple[list[str], str, dict[str, Shown], str]]]:
         """By run: settings, row, cells, cost; the target last."""
         found = []
         for place, run in enumerate(self.runs):
-            of_run, share = cells(run, self.readouts), costs(run)
+            of_run, share = self.cells[place], costs(run)
             group = [
                 (self.values(place), row, of_run[row],
                  share_text(share.get(row, {}).get("time_vs_retrain")))
@@ -138,7 +144,6 @@ class Several:
             "table.csv": self.together([wide(run) for run in self.runs]),
             "long.csv": self.together([tidy(run) for run in self.runs]),
             "cells.csv": self.together([model_cells(run) for run in self.runs]),
-            "comparisons.csv": self.together([run.comparisons() for run in self.runs]),
         }
 
     def to_markdown(self) -> str:

@@ -6,8 +6,8 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.over_settings import draw
-from reports.page import environment, render_attacks, table
+from reports.over_settings import draw, positions
+from reports.page import attacks, environment, table
 from reports.several import Several
 from reports.style import looks
 from reports.svg import inline
@@ -41,7 +41,8 @@ def _figure(several: Several, place: int) -> Any:
 
     def made() -> Figure:
         figure = Figure(figsize=(3.6, 2.5))
-        axes = figure.add_axes((0.17, 0.27, 0.8, 0.69))
+        bottom = 0.17 + 0.06 * max(name.count("\n") for name in positions(several)[1])
+        axes = figure.add_axes((0.17, bottom, 0.8, 0.96 - bottom))
         draw(axes, several, readout)
         return figure
 
@@ -54,7 +55,7 @@ def combined(several: Several) -> dict[str, Any]:
     """One comparison of all runs for the template, the settings that vary before the readouts."""
     style, lines = looks(several.rows), []
     for place, run in enumerate(several.runs):
-        of_run = table(run, several.readouts)
+        of_run = table(run, several.readouts, several.cells[place])
         targets = several.targets(run)
         target = {
             "row": "target",
@@ -84,6 +85,6 @@ def _attacks(several: Several) -> list[dict[str, Any]]:
     """How each number is made, of every attack that some run had."""
     found: dict[str, dict[str, Any]] = {}
     for run in several.runs:
-        for attack in render_attacks(run):
+        for attack in attacks(run):
             found.setdefault(attack["name"], attack)
     return list(found.values())

@@ -68,7 +68,12 @@ class Sheet:
         self.frame = Markup(f'<g id="frame-{kind.name}">{frame}</g>')
 
     def _clear(self) -> None:
-        for artist in [*self.axes.lines, *self.axes.patches, *self.axes.texts]:
+        for artist in [
+            *self.axes.lines,
+            *self.axes.patches,
+            *self.axes.texts,
+            *self.axes.collections,
+        ]:
             artist.remove()
 
     def panel(self, row: str) -> Markup:

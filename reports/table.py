@@ -6,6 +6,7 @@ to the target with its own interval. A gap whose interval contains 0 is marked a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from reports.notes import SAME
 
 if TYPE_CHECKING:
     from bench.results import Run
+    from reports.compare import Comparison
 
 NONE = "-"
 TIME = "time / retraining"
@@ -95,10 +97,10 @@ def target_text(run: Run, readout: Readout) -> str:
     return ("low: " if readout.better == "low" else "") + number(readout.target, readout)
 
 
-def supported(run: Run) -> dict[str, set[str]]:
+def supported(compared: Iterable[Comparison]) -> dict[str, set[str]]:
     """Per readout the rows that may be set in bold: none is better, and some other is worse."""
     found: dict[str, tuple[set[str], set[str]]] = {}
-    for pair in run.compared:
+    for pair in compared:
         if pair.better is not None:
             won, lost = found.setdefault(pair.readout, (set(), set()))
             won.add(pair.better)
@@ -106,10 +108,12 @@ def supported(run: Run) -> dict[str, set[str]]:
     return {readout: won - lost for readout, (won, lost) in found.items()}
 
 
-def cells(run: Run, readouts: list[Readout]) -> dict[str, dict[str, Shown]]:
+def cells(
+    run: Run, readouts: list[Readout], compared: Iterable[Comparison] | None = None
+) -> dict[str, dict[str, Shown]]:
     """Row -> readout's name -> cell."""
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
-    best = supported(run)
+    best = supported(run.compared if compared is None else compared)
     return {
         row: {
             r.name: shown(scores.get((row, r.name)), r, row in best.get(r.name, ()))

@@ -25,7 +25,7 @@ def terminal(run: Run, width: int = 190) -> list[Table]:
     narrow = width < ROOMY
     if narrow:
         frame = frame.drop(columns="models", errors="ignore")  # a footnote says it too
-    readouts, best = run.scores_of.readouts, supported(run)
+    readouts, best = run.scores_of.readouts, supported(run.compared)
     names = {r.title: r.name for r in readouts}
     headings = {r.title: (r.short if narrow else "") or heading(r) for r in readouts}
     headings[TIME] = "time" if narrow else TIME
