@@ -224,8 +224,8 @@ def readouts(run: Run) -> Figure:
     drawing, known = Drawing(run), _scored(run)
     shown = [readout for readout in main_readouts(run) if readout.name in known]
     names = [folded(row, 30) for row in drawing.rows]
-    columns = min(COLUMNS, len(shown))
-    lines = -(-len(shown) // columns)
+    lines = -(-len(shown) // COLUMNS)
+    columns = -(-len(shown) // lines)
     label = 0.068 * max(len(part) for name in names for part in name.split("\n")) + 0.2
     rows = 0.19 * max(sum(1 + name.count("\n") for name in names), 1.1 * len(names))
     width, height = label + 1.2 * columns, lines * (rows + 0.85)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from typing import TYPE_CHECKING
 
 from bench.outputs import Readout
@@ -39,9 +40,10 @@ SPECIAL = {
     "×": r"$\times$",
     "ε": r"$\varepsilon$",
 }
+COLUMNS = 6  # readouts in a table
 PREAMBLE = (
     "% needs \\usepackage{booktabs} and \\usepackage{graphicx}; errors are standard deviations "
-    "over models\n"
+    "over models, or 95 % intervals in brackets\n"
 )
 
 
@@ -52,24 +54,44 @@ def escape(text: str) -> str:
 
 
 def to_latex(run: Run) -> str:
-    """The main comparison, then one table for each attack's readouts."""
-    tables = [_table(run, main_readouts(run), "main", title(run), cost=True)]
-    for name, readouts in by_attack(run.scores_of.readouts).items():
-        tables.append(_table(run, readouts, name or "all", f"{name}: {title(run)}"))
+    """The main comparison, then each attack's readouts, as many to a table as can be read."""
+    shown, scored = [("main", main_readouts(run))], {s.readout for s in run.scores_of.scores}
+    shown += list(by_attack(run.scores_of.readouts).items())
+    tables = []
+    for name, readouts in shown:
+        there = [readout for readout in readouts if readout.name in scored]
+        for start in range(0, len(there), COLUMNS):
+            label = f"{run.folder.resolve().name}-{name}-{start // COLUMNS + 1}"
+            tables.append(_table(run, there[start : start + COLUMNS], label, name))
     return PREAMBLE + "\n".join(tables)
 
 
-def _table(run: Run, readouts: list[Readout], label: str, what: str, cost: bool = False) -> str:
+def _table(run: Run, readouts: list[Readout], label: str, name: str) -> str:
     shares = {row: of["time_vs_retrain"] for row, of in costs(run).items()}
+    cost = name == "main"
     lines, found = [], cells(run, readouts)
     for row in row_order(run):
         line = [escape(row), *(cell(found[row][r.name]) for r in readouts)]
-        lines.append([*line, share_text(shares.get(row))] if cost else line)
-    target = ["target", *(escape(target_text(run, r)) for r in readouts), *(["low"] * cost)]
-    head = ["method", *(escape(r.short or heading(r)) for r in readouts), *(["time"] * cost)]
-    units = ["", *(r"\%" if r.percent and r.short else "" for r in readouts), *([""] * cost)]
-    heads = [head, units] if any(units) else [head]
-    return table(heads, [lines[:2], lines[2:-1], lines[-1:], [target]], label, f"{what}. {BOLD}.")
+        lines.append([*line, share_text(shares.get(row)).replace(NONE, "--")] if cost else line)
+    wanted = [target_text(run, r).removesuffix(" (retrained)") for r in readouts]
+    target = ["target", *map(escape, wanted), *(["low"] * cost)]
+    heads = headings(["method"], readouts, ["time"] * cost)
+    what = f"{title(run)}{'' if cost else f'; {name}'}. {BOLD[0].upper()}{BOLD[1:]}."
+    return table(heads, [lines[:2], lines[2:-1], lines[-1:], [target]], label, what)
+
+
+def headings(first: list[str], readouts: list[Readout], last: list[str]) -> list[list[str]]:
+    """Headings on one line, or folded on two."""
+    names = [r.short + r" (%)" * r.percent if r.short else heading(r) for r in readouts]
+    folded = [textwrap.wrap(name, max(12, -(-len(name) * 6 // 10))) for name in names]
+    count = max((len(lines) for lines in folded), default=1)
+    found = []
+    for line in range(count):
+        parts = [of[line - count + len(of)] if line >= count - len(of) else "" for of in folded]
+        edge = line == count - 1
+        found.append([*(first if edge else [""] * len(first)), *map(escape, parts)])
+        found[-1] += last if edge else [""] * len(last)
+    return found
 
 
 def cell(found: Shown) -> str:
@@ -79,7 +101,8 @@ def cell(found: Shown) -> str:
     text = found.value.replace("-", "$-$")
     text = rf"\textbf{{{text}}}" if found.best else text
     text += r"$^{\approx}$" if found.same else ""
-    return text + (rf" {{\scriptsize$\pm${found.spread}}}" if found.spread else "")
+    error = rf"$\pm${found.spread}" if found.spread else f"[{found.low}, {found.high}]"
+    return text + (rf" {{\scriptsize{error}}}" if found.spread or found.low else "")
 
 
 def table(heads: list[list[str]], groups: list[list[list[str]]], label: str, caption: str) -> str:

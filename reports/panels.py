@@ -77,7 +77,8 @@ def entropy(axes: Axes, of: Drawing, row: str) -> None:
     counts = of.curves[f"{row}|log_entropy"]
     _stairs(axes, edges, reference, SHADE, filled=True)
     _stairs(axes, edges, counts, of.looks[row]["color"])
-    shown = reference + sum(of.curves[f"{r}|log_entropy"] for r in of.rows)
+    there = [of.curves[f"{r}|log_entropy"] for r in of.rows if f"{r}|log_entropy" in of.curves]
+    shown = reference + sum(there)
     axes.set_xlim(edges[:-1][shown > 0].min() - 0.5, 1)
     axes.xaxis.set_major_locator(MaxNLocator(5, integer=True))
     _cut(axes, edges, counts, of.ceiling("log_entropy", reference))

@@ -15,7 +15,7 @@ from bench.spelling import spell_value
 from bench.store import content_key
 from reports.compare import compare
 from reports.cost import costs
-from reports.latex import PREAMBLE, cell, escape
+from reports.latex import PREAMBLE, cell, escape, headings
 from reports.latex import table as latex_table
 from reports.long import cells as model_cells
 from reports.long import tidy
@@ -159,8 +159,7 @@ class Several:
 
     def to_latex(self) -> str:
         """One table, a rule between runs."""
-        heads = [[*map(escape, self.settings), "method"]]
-        heads[0] += [escape(r.short or heading(r)) for r in self.readouts] + ["time"]
+        heads = headings([*map(escape, self.settings), "method"], self.readouts, ["time"])
         groups = [
             [
                 [
@@ -172,7 +171,8 @@ class Several:
             ]
             for group in self.lines()
         ]
-        return PREAMBLE + latex_table(heads, groups, "runs", f"{self.title}. {BOLD}.")
+        caption = f"{self.title}. {BOLD[0].upper()}{BOLD[1:]}."
+        return PREAMBLE + latex_table(heads, groups, self.name, caption)
 
     def to_json(self) -> str:
         """All runs, each as its own report has it."""
