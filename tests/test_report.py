@@ -69,12 +69,6 @@ def test_every_file_is_written_and_is_what_it_says(tiny_run, tmp_path):
         assert files[f"{name}.svg"].read_text().rstrip().endswith("</svg>")
 
 
-def test_equal_runs_give_equal_bytes(tiny_run, tmp_path):
-    first, second = (write_report(tiny_run, tmp_path / name) for name in "ab")
-    for one, two in zip(first, second, strict=True):
-        assert one.read_bytes() == two.read_bytes(), one.name
-
-
 @pytest.mark.parametrize("width", [60, 80, 100, 180])
 def test_the_terminal_table_fits_and_has_every_main_readout(tiny_run, width):
     from rich.console import Console
