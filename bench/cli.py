@@ -303,14 +303,14 @@ def _console() -> Any:
 def _name_files(written: Sequence[Path]) -> Path | None:
     """Say where the files are; returns the page."""
     page = next((path for path in written if path.suffix == ".html"), None)
-    tables = [str(path) for path in written if path.suffix in (".md", ".csv", ".tex", ".json")]
-    plots = [str(path) for path in written if path.suffix == ".png"]
+    drawn = {".png", ".svg", ".pdf"}
+    tables = [path.name for path in written if path.suffix not in {".html", *drawn}]
+    figures = list(dict.fromkeys(path.stem for path in written if path.suffix in drawn))
+    typer.echo(f"report:  {page or written[0].parent}")
     if tables:
-        typer.echo(f"tables: {', '.join(tables)}")
-    if plots:
-        typer.echo(f"plots:  {', '.join(plots)} (and .svg, .pdf)")
-    if page:
-        typer.echo(f"page:   {page}")
+        typer.echo(f"tables:  {', '.join(tables)}")
+    if figures:
+        typer.echo(f"figures: {', '.join(figures)} (.png, .svg, .pdf)")
     return page
 
 
