@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 ATTACKED = ("mia_auc", "forgetting_quality", "forget_entropy_js")
 UTILITY = ("test_error", "validation_error", "retain_error")
-NAME = 26  # letters of a name on a line
+NAME = 24  # letters of a name on a line
 
 
 def folded(name: str, width: int = NAME, lines: int = 2) -> str:
@@ -216,7 +216,7 @@ def _legend(figure: Figure, of: Drawing, rows: list[str]) -> None:
     figure.legend(handles=handles, loc="lower center", fontsize=8, labelspacing=0.35)
 
 
-COLUMNS = 7  # readouts side by side
+COLUMNS = 8  # readouts side by side
 
 
 def readouts(run: Run) -> Figure:

@@ -8,7 +8,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from bench.config import dump_toml
 from bench.outputs import Readout, Score
@@ -61,6 +61,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
+    made.filters["folding"] = folding
     script = made.loader.get_source(made, "page.js")[0]
     style = made.loader.get_source(made, "page.css")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -73,6 +74,11 @@ def environment() -> Environment:
         "number": number,
     }
     return made
+
+
+def folding(name: str) -> Markup:
+    """A name that may be folded between its parameters."""
+    return Markup(re.sub(r"([,\[])", r"\1<wbr>", str(escape(name))))
 
 
 def to_html(run: Run) -> str:

@@ -19,7 +19,7 @@ from reports.long import tidy
 from reports.svg import Sheet
 from reports.table import number, supported
 
-VOID = {"meta", "link", "br", "img", "input", "hr"}
+VOID = {"meta", "link", "br", "wbr", "img", "input", "hr"}
 LOADING = {"src", "href", "xlink:href", "action", "srcset", "poster", "data", "background"}
 
 
