@@ -11,9 +11,9 @@ from bench.registry import (
     SINGULAR,
     Entry,
     Registry,
+    argument_name,
     needs_in_words,
     parameters,
-    takes_path,
 )
 from bench.spelling import parse, spell_value, unknown
 
@@ -44,8 +44,9 @@ def card(entry: Entry) -> str:
     target = entry.load()
     about = about_of(target)
     spelled = entry.name
-    if entry.kind == "datasets" and takes_path(target):
-        spelled += ":PATH"
+    argument = argument_name(target, entry.kind)
+    if argument:
+        spelled += f":{argument.upper()}"
     lines = [f"{spelled} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
     if entry.kind == "methods":
         method = target()

@@ -253,6 +253,7 @@ def check(
 
 def _show(run: Any, folder: str | None, formats: Sequence[str] | None = None) -> Path | None:
     """Write a run's report and print its table, footnotes and where the files are."""
+    from reports import requests
     from reports.notes import RANKS, footnotes, title
     from reports.terminal import rank_terminal, terminal
     from reports.write import FORMATS, write_report
@@ -261,13 +262,14 @@ def _show(run: Any, folder: str | None, formats: Sequence[str] | None = None) ->
     written = write_report(run, target, formats or FORMATS)
     console = _console()
     typer.echo(title(run))
-    for table in terminal(run, console.width):
+    several = len(run.requests) > 1
+    for table in (requests.terminal if several else terminal)(run, console.width):
         console.print(table)
-    for note in footnotes(run):
+    for note in requests.notes(run, footnotes) if several else footnotes(run):
         typer.echo(f"- {note}")
     ranking = rank_terminal(run, console.width)
     if ranking:
-        typer.echo(f"\n{RANKS}")
+        typer.echo(f"\n{'After the last request. ' if several else ''}{RANKS}")
     for table in ranking:
         console.print(table)
     return _name_files(written)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import tomllib
 from collections.abc import Mapping
@@ -42,7 +43,12 @@ class Settings(BaseModel):
 
 
 class TrainSettings(Settings):
-    """How originals and retrained models are trained; all of it goes into their content keys."""
+    """How originals and retrained models are trained; all of it goes into their content keys.
+
+    ``crop``: the side of what augment = detector leaves of a training image. ``views``: of how many
+    augmented copies of an image a frozen backbone's features are kept (0: none are kept, and every
+    epoch goes through the whole network).
+    """
 
     epochs: Count = 40
     batch_size: Count = 64
@@ -53,10 +59,21 @@ class TrainSettings(Settings):
     momentum: Momentum = 0.9
     nesterov: bool = True
     weight_decay: NonNegative = 5e-4
-    augment: Literal["none", "crop-flip"] = "none"
+    augment: Literal["none", "crop-flip", "detector"] = "none"
+    crop: Count = 96
+    views: Annotated[int, Field(ge=0)] = 4
     precision: Literal["fp32", "bf16"] = "fp32"
 
+    def identity(self) -> dict[str, Any]:
+        """The settings that decide a model's weights; those with an effect, as keys have them."""
+        found = self.model_dump(mode="json")
+        return {key: value for key, value in found.items() if key not in LATER or LATER[key](self)}
 
+
+LATER = {  # settings that not every recipe is changed by
+    "crop": lambda settings: settings.augment == "detector",
+    "views": lambda settings: settings.augment != "none",
+}
 NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download"}
 
 
@@ -95,12 +112,23 @@ class Config(Settings):
     data_dir: str | None = None
     download: bool = False
 
+    @property
+    def job_count(self) -> int:
+        """``jobs``, or the cores that this process may use."""
+        return cores() if self.jobs is None else self.jobs
+
     def identity(self) -> dict[str, Any]:
         """The keys that decide a run's numbers."""
         found = self.model_dump(mode="json", exclude=NEUTRAL)
         if self.originals == "each":  # as it was before there was a choice
             del found["originals"]
-        return found
+        return found | {"train": self.train.identity()}
+
+
+def cores() -> int:
+    """The cores that this process may use."""
+    affinity = getattr(os, "sched_getaffinity", None)
+    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def load_config(

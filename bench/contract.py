@@ -220,6 +220,10 @@ def check_scenario(plugin: Plugin) -> None:
     require(request.forget.dtype == bool, "forget is not an array of bool")
     require(0 < request.forget.sum() < len(labels), "must leave some to forget and some to keep")
     require(np.array_equal(request.forget, again.forget), "differs from call to call: use rng")
+    if request.order is not None:
+        numbers = np.arange(request.order.max() + 1)
+        require(np.array_equal(np.unique(request.order), numbers), "order must be 0 and 1, ..., k")
+        require(np.array_equal(request.order > 0, request.forget), "order and forget disagree")
     changed = request.train_labels != labels
     require(not (changed & ~request.forget).any(), "changed labels outside the forget set")
     inside = (request.train_labels >= 0) & (request.train_labels < 4)

@@ -162,6 +162,19 @@ def check_keeps_the_model_with_nothing_to_forget(plugin: Plugin, toy: Toy) -> No
     )
 
 
+def check_carries_its_statistics_on(plugin: Plugin, toy: Toy) -> None:
+    """Another request after this one is given statistics of the same names, and no side effects."""
+    method, task = plugin(), toy.task(plugin)
+    if not method.carries():
+        return
+    before, given = fingerprint(toy.model), {n: t.clone() for n, t in task.statistics.items()}
+    carried = method.carried(toy.model, task)
+    require(fingerprint(toy.model) == before, "carried changed the model it was given")
+    for name, tensor in given.items():
+        require(name in carried, f"carried lost statistics['{name}']")
+        require(torch.equal(tensor, task.statistics[name]), f"carried changed '{name}' in place")
+
+
 def check_leaves_frozen_parameters_alone(plugin: Plugin, toy: Toy) -> None:
     frozen = [name for name, weight in toy.model.named_parameters() if not weight.requires_grad]
     statistics = [name for name, _ in toy.model[1].named_buffers(prefix="1")]
@@ -182,6 +195,7 @@ CHECKS: list[Check] = [
     check_is_deterministic,
     check_leaves_global_randomness_alone,
     check_keeps_the_model_with_nothing_to_forget,
+    check_carries_its_statistics_on,
 ]
 FROZEN_CHECKS: list[Check] = [check_leaves_frozen_parameters_alone]
 

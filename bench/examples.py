@@ -1,24 +1,21 @@
 """Examples: a view of some training or validation data that iterates in seeded batches.
 
-All images lie on the device once, as one uint8 tensor; a view is an index vector. The order of a
-shuffled epoch and the augmentation of an example depend on the seed and the example alone: taking
-examples out does not shift those of the others, so originals and retrained models stay paired.
+What they are lies in a pool once; a view is an index vector. The order of a shuffled epoch and the
+augmentation of an example depend on the seed and the example alone: taking examples out does not
+shift those of the others, so originals and retrained models stay paired.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from copy import copy
-from typing import Literal
 
 import torch
-from torch.nn import functional
 
-from bench.errors import UserError
+from bench.augment import Augment
+from bench.pools import Pixels, Pool, Rows
 
-Augment = Literal["none", "crop-flip"]
 Permit = Callable[[str], None]
-CROP_PADDING = 4
 
 
 class Examples:
@@ -28,12 +25,18 @@ class Examples:
     guarded ``part``, before images or labels are given out.
     """
 
-    def __init__(self, pool: torch.Tensor, labels: torch.Tensor, scale: float):
-        """All of ``pool``: uint8 [n, channels, height, width] with white at ``scale``.
+    def __init__(
+        self, pool: Pool | torch.Tensor, labels: torch.Tensor, scale: float | None = 255.0
+    ):
+        """All of ``pool``; a tensor is pixels, uint8 [n, channels, height, width].
 
-        ``labels``: int64 [n], as seen by the model, poison included.
+        ``labels``: int64 [n], as seen by the model, poison included. ``scale``: of pixels' white;
+        None: the tensor holds rows of a table, float32 [n, features, 1, 1].
         """
-        self._pool, self._labels, self._scale = pool, labels, scale
+        if isinstance(pool, torch.Tensor):
+            pool = Rows(pool) if scale is None else Pixels(pool, scale)
+        self._pool = pool
+        self._labels = labels
         self._index = torch.arange(len(pool), device=pool.device)
         self._guards: tuple[tuple[str, Permit], ...] = ()
 
@@ -43,6 +46,11 @@ class Examples:
     @property
     def device(self) -> torch.device:
         return self._pool.device
+
+    @property
+    def size(self) -> tuple[int, ...]:
+        """Height and width of images; nothing of what is no image."""
+        return self._pool.size
 
     def take(self, positions: torch.Tensor) -> Examples:
         """The view of ``positions`` (0..len-1) of this view, in that order."""
@@ -67,9 +75,9 @@ class Examples:
 
     @property
     def images(self) -> torch.Tensor:
-        """All images, float32 [n, channels, height, width], scaled to -1..1."""
+        """All inputs as a model is evaluated on them: images float32 [n, c, h, w] in -1..1."""
         self._ask()
-        return self._images(self._index)
+        return self._pool.inputs(self._index)
 
     @property
     def labels(self) -> torch.Tensor:
@@ -83,19 +91,17 @@ class Examples:
         """One epoch of (images, labels); shuffled where there is an ``rng``, else in order."""
         self._ask()
         self._ask("-labels")
-        positions = list(self.positions(size, rng))
-        transform = _augmentation(augment, self._pool, rng)
-        for chunk in positions:
-            index = self._index[chunk]
-            yield transform(self._images(index), index), self._labels[index]
+        chunks = [self._index[chunk] for chunk in self.positions(size, rng)]
+        for index, images in zip(chunks, self._pool.epoch(chunks, augment, rng), strict=True):
+            yield images, self._labels[index]
 
     def image_batches(
         self, size: int, rng: torch.Generator | None = None
     ) -> Iterator[torch.Tensor]:
         """One epoch of images, for methods that do not need labels."""
         self._ask()
-        for chunk in self.positions(size, rng):
-            yield self._images(self._index[chunk])
+        chunks = [self._index[chunk] for chunk in self.positions(size, rng)]
+        yield from self._pool.epoch(chunks, "none", rng)
 
     def positions(self, size: int, rng: torch.Generator | None = None) -> Iterator[torch.Tensor]:
         """One epoch as positions (0..len-1) in this view, for what a method knows per example.
@@ -116,34 +122,3 @@ class Examples:
     def _ask(self, what: str = "") -> None:
         for part, permit in self._guards:
             permit(part + what)
-
-    def _images(self, index: torch.Tensor) -> torch.Tensor:
-        # Scaled by constants: a mean taken from data would carry the forget set along.
-        return self._pool[index].float().mul_(2 / self._scale).sub_(1)
-
-
-def _augmentation(
-    augment: Augment, pool: torch.Tensor, rng: torch.Generator | None
-) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """A function of (images, pool indices) that draws nothing more: all is drawn here."""
-    if augment == "none":
-        return lambda images, _index: images
-    if rng is None:
-        raise UserError(f"augment = {augment} needs a shuffled epoch")
-    count, (height, width) = len(pool), pool.shape[2:]
-    draw = {"generator": rng, "device": rng.device}
-    shift = torch.randint(0, 2 * CROP_PADDING + 1, (count, 2), **draw).to(pool.device)
-    flip = (torch.rand(count, **draw) < 0.5).to(pool.device)
-    rows, columns = (torch.arange(side, device=pool.device) for side in (height, width))
-
-    def transform(images: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
-        padded = functional.pad(images, [CROP_PADDING] * 4, value=-1.0)
-        row = rows + shift[index, 0, None]
-        column = columns + shift[index, 1, None]
-        column = torch.where(flip[index, None], column.flip(1), column)
-        batch = torch.arange(len(index), device=pool.device)[:, None, None]
-        return padded.permute(0, 2, 3, 1)[batch, row[:, :, None], column[:, None, :]].permute(
-            0, 3, 1, 2
-        )
-
-    return transform

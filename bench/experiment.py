@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench import seeds
 from bench.attack import refuse_overlaps, stage_of
-from bench.config import Config
+from bench.config import Config, cores
 from bench.data import Data
 from bench.errors import UserError
 from bench.places import places
@@ -22,27 +23,36 @@ if TYPE_CHECKING:
     import torch
 
     from bench.examples import Examples
+    from bench.frozen import Frozen
+    from bench.pools import Pool
     from bench.recipe import Recipe
 
 ORIGINAL, RETRAINED, RETRAIN, UNTRAINED = "original", "retrained", "retrain", "untrained"
-TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = 1
+TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = FEATURES_VERSION = 1
 
 
 @dataclass(frozen=True)
 class Cell:
     """One unit of work: one stage for one member of one row's population."""
 
-    stage: str  # train | prepare | unlearn | predict | untrained | relearn
-    row: str  # original, retrained, untrained, or a method's label
+    stage: str  # features | train | prepare | unlearn | predict | untrained | relearn
+    row: str  # original, retrained, untrained, a method's label; of features a part
     member: int
     attack: str = ""  # whose settings a relearn cell follows
 
 
 class Experiment:
-    """What a configuration means: data, split, plugins, and where each artefact lies."""
+    """What a configuration means: data, split, plugins, and where each artefact lies.
+
+    Where the scenario has several requests, one after another, ``requests`` are the experiments of
+    each: who is forgotten, the retrained models and everything after training are their own; the
+    originals, and what was prepared when they were trained, belong to all.
+    """
 
     def __init__(self, config: Config):
         self.config = config
+        self.request: int | None = None  # which one, where there are several
+        self._whole, self._steps = self, {}
         self.registry = Registry(tuple(config.plugins))
         self.store = Store(Path(config.out) / "store")
         self.scenario = self.registry.resolve("scenarios", config.scenario)
@@ -58,21 +68,62 @@ class Experiment:
         plugins = [self.registry.resolve(kind, text) for text in spelled]
         return {plugin.label: plugin for plugin in plugins}
 
+    @property
+    def decoded(self) -> Path:
+        """The folder for what can be computed again from data, and is kept for speed."""
+        return Path(self.config.out) / "decoded"
+
     @cached_property
     def data(self) -> Data:
         config = self.config
-        with places(config.data_dir, Path(config.out) / "decoded", config.download):
+        with places(config.data_dir, self.decoded, config.download):
             return self.registry.resolve("datasets", self.config.dataset)()
 
     @cached_property
     def split(self) -> Split:
+        if self.request is not None:
+            return self._whole.split.after(self.request)
         return make_split(self.config, self.data, self.scenario, self.store)
 
     def check(self) -> None:
         """Find a user's mistakes before any work is done or written."""
+        self.raw_pool("validation").check(self.config.train.augment)
         with seeds.isolated(0):
             self.recipe.blank_model()
         _ = self.split
+
+    def at(self, request: int | None) -> Experiment:
+        """This experiment at one of its requests; the whole where there is but one (None)."""
+        if request is None:
+            return self._whole
+        if request not in self._steps:
+            _ = self._whole.split  # and the data, which all share
+            step = copy(self._whole)
+            del step.__dict__["split"]
+            step.request = request
+            self._steps[request] = step
+        return self._steps[request]
+
+    @property
+    def requests(self) -> list[Experiment]:
+        """The experiments of all requests, in their order; of one, this experiment."""
+        count = self._whole.split.requests
+        return [self.at(number) for number in range(1, count + 1)] or [self]
+
+    @property
+    def history(self) -> list[Experiment]:
+        """The experiments of the requests up to this one, which is the last."""
+        return [self] if self.request is None else self.requests[: self.request]
+
+    @property
+    def before(self) -> Experiment | None:
+        """The experiment of the request before, whose unlearned models are gone on with."""
+        return self.history[-2] if len(self.history) > 1 else None
+
+    @property
+    def turn(self) -> dict[str, int]:
+        """What a content key or a seed must say of the request: nothing where there is but one."""
+        return {} if self.request is None else {"request": self.request}
 
     def start(self, member: int) -> int:
         """Which original an unlearned model starts from: its own, or one for all."""
@@ -111,10 +162,17 @@ class Experiment:
             version=TRAIN_VERSION,
             split=self.split.key,
             model=self.model.identity,
-            recipe=self.config.train.model_dump(mode="json"),
+            recipe=self.config.train.identity(),
             role=row,
             member=member,
+            **(self.turn if row == RETRAINED else {}),
+            **({"features": FEATURES_VERSION} if self.frozen else {}),
         )
+
+    def _features_key(self, part: str, piece: int) -> str:
+        from bench.stages.features import key
+
+        return key(self, part, piece)
 
     def _prepare_key(self, row: str, member: int) -> str:
         identity = self.methods[row].identity
@@ -134,6 +192,7 @@ class Experiment:
             method=self.methods[row].identity,
             seed=self.config.seed,
             **({"member": member} if self.start(member) != member else {}),
+            **({"after": self.before._unlearn_key(row, member)} if self.before else {}),
         )
 
     def _model_key(self, row: str, member: int) -> str:
@@ -142,11 +201,11 @@ class Experiment:
 
     def _predict_key(self, row: str, member: int) -> str:
         source = self._model_key(row, member)
-        return content_key(stage="predict", version=PREDICT_VERSION, of=source)
+        return content_key(stage="predict", version=PREDICT_VERSION, of=source, **self.turn)
 
     def _untrained_key(self, _row: str, member: int) -> str:
         trained = self._train_key(ORIGINAL, member)
-        return content_key(stage="untrained", version=PREDICT_VERSION, of=trained)
+        return content_key(stage="untrained", version=PREDICT_VERSION, of=trained, **self.turn)
 
     def _relearn_key(self, row: str, member: int, attack: str) -> str:
         return content_key(
@@ -155,16 +214,25 @@ class Experiment:
             of=self._model_key(row, member),
             original=self._train_key(ORIGINAL, self.start(member)),
             attack=self.attacks[attack].identity,
+            **self.turn,
         )
 
     def has(self, cell: Cell) -> bool:
         return self.store.has(cell.stage, self.key(cell))
 
     def failure(self, row: str, member: int) -> dict[str, Any] | None:
-        """Why a method's cell is not there, if it failed, and the file that holds the traceback."""
-        key = self._unlearn_key(row, member)
-        failure = self.store.failure("unlearn", key)
-        return failure and failure | {"file": str(self.store.failure_path("unlearn", key))}
+        """Why a method's cell is not there, if it failed, and the file that holds the traceback.
+
+        Where an earlier request failed, that is why.
+        """
+        for step in self.history:
+            key = step._unlearn_key(row, member)
+            failure = self.store.failure("unlearn", key)
+            if failure:
+                if step is not self:
+                    failure["reason"] = f"request {step.request} failed: {failure['reason']}"
+                return failure | {"file": str(self.store.failure_path("unlearn", key))}
+        return None
 
     # Tensors ----------------------------------------------------------------------------------
 
@@ -176,13 +244,50 @@ class Experiment:
     def recipe(self) -> Recipe:
         from bench.recipe import Recipe
 
+        build = self.frozen.head if self.frozen else self.build
+        return Recipe(self.config.train, build, len(self.data.classes), self.device)
+
+    def build(self) -> torch.nn.Module:
+        """The network that the configuration names, whole; draws from the global generator."""
         data = self.data
-        shape = (len(data.classes), data.channels, data.image_size)
-        return Recipe(self.config.train, lambda: self.model(*shape), len(data.classes), self.device)
+        return self.model(len(data.classes), data.channels, data.image_size)
+
+    @cached_property
+    def frozen(self) -> Frozen | None:
+        """The network's parts, where all but its last layer is frozen and features are kept.
+
+        A frozen backbone without weights of its own is drawn once, for all models.
+        """
+        if self.request is not None:
+            return self._whole.frozen
+        import torch
+
+        from bench.frozen import frozen_part
+
+        if self.config.train.augment != "none" and not self.config.train.views:
+            return None
+        with seeds.isolated(0):
+            model = self.build()
+        if all(weight.requires_grad for weight in model.parameters()):
+            return None
+        images = self.raw_pool("validation").inputs(
+            torch.zeros(1, dtype=torch.long, device=self.device)
+        )
+        return frozen_part(model.to(self.device), images)
+
+    def raw_pool(self, part: str) -> Pool:
+        """The images of train, validation or test, in memory or to be decoded."""
+        from bench.pools import pool_of
+
+        images = self.data.images[getattr(self.split, part)]
+        decoders = cores() // self.config.job_count - 1  # beside each process that trains
+        return pool_of(images, self.data.scale, self.config.train.crop, self.device, decoders)
 
     @cached_property
     def pools(self) -> dict[str, Examples]:
         """Training (with the labels that were trained on), validation and test examples."""
+        if self.request is not None:
+            return self._whole.pools
         import torch
 
         from bench.examples import Examples
@@ -192,17 +297,18 @@ class Experiment:
             "validation": self.data.labels[self.split.validation],
             "test": self.data.labels[self.split.test],
         }
-        pools = {}
-        for part, part_labels in labels.items():
-            images = self.data.images[getattr(self.split, part)]
-            pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
-            pixels = pixels.contiguous(memory_format=torch.channels_last)
-            pools[part] = Examples(
-                pixels.to(self.device),
-                torch.from_numpy(part_labels).to(self.device),
-                self.data.scale,
-            )
-        return pools
+        return {
+            part: Examples(self._pool(part), torch.from_numpy(part_labels).to(self.device))
+            for part, part_labels in labels.items()
+        }
+
+    def _pool(self, part: str) -> Pool:
+        if not self.frozen:
+            return self.raw_pool(part)
+        from bench.pools import Features
+        from bench.stages.features import load
+
+        return Features(load(self, part).to(self.device), self.config.train.augment)
 
     def part(self, name: str) -> Examples:
         """Examples by the names of the split: train, forget, retain, retain_sample, ..."""
@@ -220,6 +326,12 @@ class Experiment:
             model = self.recipe.blank_model()
         model.load_state_dict(weights)
         return model.eval()
+
+    def starting_model(self, row: str, member: int) -> torch.nn.Module:
+        """What a method is given: an original, or its own model of the request before."""
+        if self.before:
+            return self.before.load_model(row, member)
+        return self.load_model(ORIGINAL, self.start(member))
 
 
 def find_device(name: str) -> torch.device:
@@ -246,10 +358,10 @@ def _remembered(config_json: str, _token: str) -> Experiment:
     return Experiment(Config.model_validate(json.loads(config_json)))
 
 
-def remembered(config: Config, token: str) -> Experiment:
+def remembered(config: Config, token: str, request: int | None = None) -> Experiment:
     """The experiment of a configuration, made once in a process that does many of its cells.
 
-    ``token`` is the ``token`` of the experiment that asks: where code or data changed since, the
-    experiment is made anew.
+    ``request``: at which of several requests. ``token`` is the ``token`` of the experiment that
+    asks: where code or data changed since, the experiment is made anew.
     """
-    return _remembered(config.model_dump_json(), token)
+    return _remembered(config.model_dump_json(), token).at(request)

@@ -28,10 +28,12 @@ def extras(experiment: Experiment, outputs: Outputs) -> dict[str, np.ndarray]:
 def _samples(experiment: Experiment) -> dict[str, np.ndarray]:
     """Up to a dozen forgotten images, spread over the classes, with both labels."""
     split = experiment.split
+    if experiment.data.is_table:
+        return {}
     by_class = split.forget[np.argsort(split.true_labels[split.forget], kind="stable")]
     places = np.linspace(0, len(by_class) - 1, min(SAMPLES, len(by_class))).round().astype(int)
     chosen = by_class[places]
-    images = np.asarray(experiment.data.images[split.train[chosen]])
+    images = np.stack([experiment.data.images[place] for place in split.train[chosen]])
     step = -(-max(images.shape[1:3]) // SIDE)
     return {
         "samples|images": images[:, ::step, ::step],

@@ -43,6 +43,11 @@ class Method:
         """Whether ``unlearn`` uses statistics of training time with these parameters."""
         return type(self).prepare is not Method.prepare
 
+    def carries(self) -> bool:
+        """Whether statistics change from one request to the next, as ``carried`` says."""
+        own = type(self).carried is not Method.carried
+        return own and (self.prepares() or type(self).prepare is Method.prepare)
+
     def carried(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:  # noqa: ARG002
         """The statistics for the next of several requests, after ``task.forget`` has gone.
 
@@ -58,7 +63,9 @@ class Task:
     ``forget``, ``retain`` and ``validation`` hand out images and labels only if the method declared
     that it needs them. ``statistics`` is what its ``prepare`` gave, ``recipe`` how the model was
     trained, ``rng`` the only randomness, ``goal`` what the request is for. The test set, retrained
-    models and attacks are not here.
+    models and attacks are not here. Of several requests, one after another, ``forget`` is what is
+    asked for now, ``retain`` is without all that was asked for so far, and ``statistics`` are what
+    ``carried`` gave.
     """
 
     forget: Examples

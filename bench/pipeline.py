@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from bench.config import Config, dump_toml, load_config
-from bench.experiment import Cell, Experiment
+from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.extras import extras
 from bench.outputs import Outputs, Scores
-from bench.results import Run, write_run
-from bench.schedule import Report, job_count, plan, progress, run_cells
+from bench.results import Run, request_folder, write_run
+from bench.schedule import Report, plan, progress, run_cells
+from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
 from bench.store import content_key, write_atomic
@@ -33,18 +34,37 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
     with progress(quiet) as report:
-        train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
-        run_cells(experiment, train, 0, report)
-        run_cells(experiment, prepare, config.timed, report)
-        run_cells(experiment, runnable(experiment, unlearn, prepare), config.timed, report)
-        made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
-        for cells in (predict, relearn):
-            run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
-        run_cells(experiment, untrained, 0, report)
-        outputs = gather(experiment)
-        scores = score_all(experiment, outputs, report)
-    write_run(experiment, folder, scores, extras(experiment, outputs))
+        run_cells(experiment, feature_cells(experiment), 0, report)
+        for step in experiment.requests:
+            outputs, scores = make_all(step, named(report, step))
+            beside = extras(step, outputs)
+            write_run(step, request_folder(folder, step.request), scores, beside)
+    if step.request is not None:  # the last request: all that was asked for is forgotten
+        write_run(step, folder, scores, beside)
     return Run.load(folder)
+
+
+def make_all(experiment: Experiment, report: Report) -> tuple[Outputs, Scores]:
+    """Make whatever is missing of a run, or of one of its requests, stage by stage."""
+    timed = experiment.config.timed
+    train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
+    run_cells(experiment, train, 0, report)
+    run_cells(experiment, prepare, timed, report)
+    run_cells(experiment, runnable(experiment, unlearn, prepare), timed, report)
+    made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
+    for cells in (predict, relearn):
+        run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
+    run_cells(experiment, untrained, 0, report)
+    outputs = gather(experiment)
+    return outputs, score_all(experiment, outputs, report)
+
+
+def named(report: Report, experiment: Experiment) -> Report:
+    """Progress that says which of several requests it is about."""
+    if experiment.request is None:
+        return report
+    turn = f"{experiment.request} of {len(experiment.requests)}"
+    return lambda stage, done, total: report(f"{stage}, request {turn}", done, total)
 
 
 def run_folder(experiment: Experiment) -> Path:
@@ -58,20 +78,32 @@ def run_folder(experiment: Experiment) -> Path:
 def describe_plan(config: Config) -> str:
     """What a run would do: cells by stage, how many are there, and where results would go."""
     experiment = Experiment(config)
-    lines = []
-    for cells in plan(experiment):
-        for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
-            mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
-            there = sum(experiment.has(cell) for cell in mine)
-            name = f"{row} for {attack}" if attack else row
-            lines.append(f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there")
+    lines = [*_plan_lines(experiment, feature_cells(experiment))]
+    for step in experiment.requests:
+        groups = plan(step)
+        if step.request is not None:
+            forgotten, asked = len(step.split.forget), len(step.split.asked)
+            lines.append(f"request {step.request}: {asked} examples, {forgotten} forgotten by then")
+        if step.before:  # the originals are those of the first request
+            groups[0] = [cell for cell in groups[0] if cell.row != ORIGINAL]
+        for cells in groups:
+            lines += _plan_lines(step, cells)
     return "\n".join([*lines, f"results: {run_folder(experiment)}"])
 
 
+def _plan_lines(experiment: Experiment, cells: list[Cell]) -> Iterator[str]:
+    for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
+        mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
+        there = sum(experiment.has(cell) for cell in mine)
+        name = f"{row} for {attack}" if attack else row
+        yield f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there"
+
+
 def runnable(experiment: Experiment, unlearn: list[Cell], prepare: list[Cell]) -> list[Cell]:
-    """The cells whose prepared statistics, if they need any, are there."""
+    """The cells that have what they start from: statistics, and the model of the request before."""
     lacking = {(cell.row, cell.member) for cell in prepare if not experiment.has(cell)}
-    return [c for c in unlearn if (c.row, experiment.start(c.member)) not in lacking]
+    cells = [c for c in unlearn if (c.row, experiment.start(c.member)) not in lacking]
+    return [c for c in cells if experiment.before is None or experiment.before.has(c)]
 
 
 def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Scores:
@@ -79,7 +111,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
     attacks = list(experiment.attacks.values())
     report("score", 0, len(attacks))
     found = []
-    with ThreadPoolExecutor(job_count(experiment.config)) as pool:
+    with ThreadPoolExecutor(experiment.config.job_count) as pool:
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))

@@ -61,6 +61,17 @@ def download(name: str) -> None:
         raise UserError(f"cannot download {name} to {data_home()}: {error}") from error
 
 
+def download_file(url: str, path: Path, sha256: str) -> None:
+    """Fetch one file, with progress, to ``path``; whole and with that checksum, or UserError."""
+    from torch.hub import download_url_to_file
+
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        download_url_to_file(url, str(path), hash_prefix=sha256)
+    except (OSError, RuntimeError) as error:
+        raise UserError(f"cannot download {url} to {path}: {error}") from error
+
+
 def scratch() -> Path | None:
     """The folder for decoded data; None: nothing is kept."""
     return _scratch.get()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +16,13 @@ from bench.errors import UserError
 from bench.examples import Examples
 from bench.seeds import isolated
 
-PREDICT_BATCH = 1000
+PREDICT_BATCH = 1000  # images of up to 74 x 74
+PREDICT_PIXELS = PREDICT_BATCH * 74**2
+
+
+def predict_batch(size: tuple[int, ...]) -> int:
+    """How many inputs of ``size`` go through a network at once: memory is bounded."""
+    return max(1, min(PREDICT_BATCH, PREDICT_PIXELS // math.prod(size)))
 
 
 class TwoClassLogits(nn.Module):
@@ -167,8 +174,9 @@ def evaluating(model: nn.Module) -> Iterator[nn.Module]:
 @torch.no_grad()
 def predict(model: nn.Module, examples: Examples) -> torch.Tensor:
     """Class logits, float32 [n, classes] on the CPU, in eval mode."""
+    batches = examples.image_batches(predict_batch(examples.size))
     with evaluating(model):
-        logits = [model(images).float().cpu() for images in examples.image_batches(PREDICT_BATCH)]
+        logits = [model(images).float().cpu() for images in batches]
     return torch.cat(logits)
 
 

@@ -37,7 +37,7 @@ PACKAGES = {
 }
 SINGULAR = {kind: kind.removesuffix("s") for kind in PACKAGES} | {"datasets": "data set"}
 # What the harness passes to a function plugin; tells the kind of a function in a loose file.
-FIRST_PARAMETER = {"outputs": "attacks", "num_classes": "models", "training": "scenarios"}
+PARAMETER = {"outputs": "attacks", "num_classes": "models", "training": "scenarios"}
 
 
 @dataclass(frozen=True)
@@ -80,8 +80,9 @@ class Source:
                     prepares = "prepare" in verbs
                     return cls("methods", node.name, name, summary, needs, prepares, about=about)
             if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-                first = node.args.args[0].arg if node.args.args else ""
-                kind = FIRST_PARAMETER.get(first, "datasets")
+                given = [argument.arg for argument in node.args.args]
+                kinds = [PARAMETER[name] for name in given if name in PARAMETER]
+                kind = kinds[0] if kinds else "datasets"
                 params = tuple(
                     f"{argument.arg}={ast.unparse(default)}" if default else argument.arg
                     for argument, default in zip(
@@ -290,15 +291,21 @@ def needs_in_words(needs: Iterable[str], prepares: bool) -> str:
     return ", ".join([*needs, *(["training-time statistics"] if prepares else [])]) or "nothing"
 
 
-def takes_path(dataset: Any) -> bool:
-    """Whether a data set is spelled with a path, name:PATH."""
-    kinds = [p.kind for p in inspect.signature(dataset).parameters.values()]
-    return any(kind is not inspect.Parameter.KEYWORD_ONLY for kind in kinds)
+GIVEN = {"datasets": 0, "models": 3}  # what the harness passes by position
+
+
+def argument_name(target: Any, kind: str) -> str | None:
+    """What is spelled after a colon, as in npz:PATH or torchvision:NAME; None: nothing."""
+    if kind not in GIVEN:
+        return None
+    keyword = inspect.Parameter.KEYWORD_ONLY
+    given = [p.name for p in inspect.signature(target).parameters.values() if p.kind is not keyword]
+    return given[0] if len(given) > GIVEN[kind] else None
 
 
 def _check_argument(choice: Choice, target: Any, kind: str) -> None:
-    takes = kind == "datasets" and takes_path(target)
-    if takes and not choice.argument:
-        raise UserError(f"{choice.name} needs a path: write {choice.name}:PATH")
-    if choice.argument and not takes:
+    wanted = argument_name(target, kind)
+    if wanted and not choice.argument:
+        raise UserError(f"{choice.name} needs a {wanted}: write {choice.name}:{wanted.upper()}")
+    if choice.argument and not wanted:
         raise UserError(f"{choice.name} takes no ':{choice.argument}'")

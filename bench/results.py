@@ -35,13 +35,16 @@ if TYPE_CHECKING:
     from reports.compare import Comparison
 
 RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
+REQUEST = "request-"
 
 
 @dataclass(frozen=True)
 class Run:
     """A finished run, read from its folder; reports are made from this alone.
 
-    ``extras``: what bench/extras.py made; empty in a run of an older version.
+    Of several requests, one after another, each is a run of its own in ``requests``; the run's own
+    record and scores are those after the last one. ``extras``: what bench/extras.py made; empty in
+    a run of an older version.
     """
 
     folder: Path
@@ -71,6 +74,22 @@ class Run:
             row: cell["failures"] for row, cell in self.record["rows"].items() if cell["failures"]
         }
 
+    @cached_property
+    def requests(self) -> list[Run]:
+        """The runs of all requests, in their order; of one, or of one of several, this run."""
+        count = self.record.get("requests", 0)
+        if self.folder != self._home:
+            return [self]
+        folders = [request_folder(self.folder, number) for number in range(1, count + 1)]
+        return [Run.load(folder) for folder in folders] or [self]
+
+    @property
+    def _home(self) -> Path:
+        """The folder of the whole run, of which this may be one request."""
+        request = self.record.get("request")
+        inside = request is not None and self.folder.name == f"{REQUEST}{request}"
+        return self.folder.parent if inside else self.folder
+
     def scores(self) -> pd.DataFrame:
         """All numbers, tidy: one line per row and readout."""
         from reports.long import tidy
@@ -98,9 +117,9 @@ class Run:
 
     def outputs(self, row: str) -> Population:
         """Logits of a row's models; needs the store beside the run."""
-        beside = {"out": str(self.folder.parent.parent)}
+        beside = {"out": str(self._home.parent.parent)}
         config = Config.model_validate(self.record["config"] | beside)
-        found = gather(Experiment(config))
+        found = gather(Experiment(config).at(self.record.get("request")))
         rows = {**found.rows, "retrained": found.retrained}
         if row not in rows:
             raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
@@ -117,6 +136,11 @@ def find_run(name: str | None, out: Path) -> Path:
     if not finished:
         raise UserError(f"no finished run in {out / 'runs'}: make one with bench run")
     return finished[-1].parent
+
+
+def request_folder(folder: Path, request: int | None) -> Path:
+    """Where the records of one of several requests lie in a run's folder."""
+    return folder if request is None else folder / f"{REQUEST}{request}"
 
 
 def write_run(
@@ -146,6 +170,7 @@ def write_run(
             for part in ("train", "forget", "retain", "validation", "test")
         },
         "rows": {row: row_record(experiment, row) for row in experiment.methods},
+        **request_record(experiment),
         "provenance": provenance(str(experiment.device)),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": settings(experiment),
@@ -177,6 +202,14 @@ def about(experiment: Experiment) -> dict[str, dict[str, str]]:
     }
 
 
+def request_record(experiment: Experiment) -> dict[str, int]:
+    """Which of several requests it is, of how many, and for how many examples it asks."""
+    if experiment.request is None:
+        return {}
+    asked = len(experiment.split.asked)
+    return {"request": experiment.request, "requests": len(experiment.requests), "asked": asked}
+
+
 def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
     """A method's costs, notes and failures over its cells."""
     plugin = experiment.methods[row]
@@ -198,6 +231,7 @@ def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
         "cost": [r["cost"] for r in records],
         "prepares": plugin().prepares(),
         "prepare_cost": [r["cost"] for r in prepared],
+        "carry_cost": [r["carry_cost"] for r in records if "carry_cost" in r],
         "failures": [
             {name: failure[name] for name in ("member", "stage", "reason", "file")}
             for failure in failures

@@ -30,13 +30,15 @@ class ForgetRequest:
     ``forget``: bool [n], the forget set; ``train_labels``: int64 [n], what the original model is
     trained on (poison included); ``goal``: what the request is for. A method may know the goal, as
     whoever files such a request does: poison is to be unlearned *and* classified right afterwards.
-    ``note``: what a reader of the results must know of the draw.
+    ``note``: what a reader of the results must know of the draw. ``order``: where there are several
+    requests, one after another, which of them (1, ..., k) asks for an example, int64 [n]; 0: kept.
     """
 
     forget: np.ndarray
     train_labels: np.ndarray
     goal: Literal["removal", "depoison"]
     note: str = ""
+    order: np.ndarray | None = None
 
 
 def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -38,7 +37,7 @@ def run_cells(experiment: Experiment, cells: list[Cell], timed: int, report: Rep
 def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iterable[None]:
     if not cells:
         return
-    jobs = job_count(experiment.config)
+    jobs = experiment.config.job_count
     if jobs == 1:
         for cell in cells:
             with one_thread():
@@ -48,21 +47,15 @@ def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iter
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    known = experiment.config, experiment.token
+    known = experiment.config, experiment.token, experiment.request
     yield from parallel(delayed(_make_in_worker)(*known, cell, alone) for cell in cells)
 
 
-def job_count(config: Config) -> int:
-    """``jobs``, or the cores that this process may use."""
-    if config.jobs is not None:
-        return config.jobs
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
-
-
-def _make_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> None:
+def _make_in_worker(
+    config: Config, token: str, request: int | None, cell: Cell, alone: bool
+) -> None:
     with one_thread():
-        make(remembered(config, token), cell, alone)
+        make(remembered(config, token, request), cell, alone)
 
 
 @contextmanager
@@ -83,6 +76,7 @@ _warm: set[Store] = set()
 
 def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make one cell and store it."""
+    from bench.stages.features import features
     from bench.stages.predict import predict, untrained
     from bench.stages.relearn import relearn
     from bench.stages.train import train
@@ -92,6 +86,7 @@ def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
         _warm_up(experiment)
         _warm.add(experiment.store)
     stages = {
+        "features": features,
         "train": train,
         "prepare": prepare,
         "unlearn": unlearn,
@@ -185,6 +180,8 @@ def plan(experiment: Experiment) -> list[list[Cell]]:
     relearning = experiment.attacks_with("relearn")
     untrained = [UNTRAINED] if experiment.attacks_with("untrained") else []
     prepared = [label for label, plugin in experiment.methods.items() if plugin().prepares()]
+    if experiment.before:  # it was prepared when the originals were trained
+        prepared = []
     return [
         [Cell("train", row, i) for row in trained for i in members],
         [Cell("prepare", row, i) for row in prepared for i in starts],

@@ -69,13 +69,18 @@ def spell_value(value: Any, nested: bool = False) -> str:
     if isinstance(value, float):
         return repr(int(value)) if value.is_integer() and abs(value) < 1e15 else repr(value)
     if isinstance(value, dict):
-        items = (f"{key} = {spell_value(item, nested=True)}" for key, item in value.items())
+        items = (f"{_key(key)} = {spell_value(item, nested=True)}" for key, item in value.items())
         return "{" + ", ".join(items) + "}"
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(spell_value(item, nested=True) for item in value) + "]"
     if isinstance(value, str) and (nested or not _reads_as_text(value)):
         return json.dumps(value)
     return str(value)
+
+
+def _key(key: str) -> str:
+    """A key of a TOML table; a layer's name, such as 1.4, has to be quoted."""
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
 
 
 def _reads_as_text(value: str) -> bool:

@@ -25,6 +25,8 @@ Deviations between paper and code, and what the default follows:
 - De-poisoning: the code takes H over the other classes, eps 0.1, rates 0.1 to 0.05 and augmented
   images; the paper H over all classes and the same rates as ever. Paper. The trust region of the code is fixed to 400
   vectors; ours is at most 400, and trust_rank=0 leaves it out.
+- Requests one after another: the code's stop looks at all that was forgotten so far; ours at what is
+  asked for now, as the earlier examples are gone. Its option to raise gamma each time is left out.
 - Stopping, removal: when accuracy on Df falls below validation accuracy, the nearer of the last two
   states (both). When it never does, the code silently saves the original; ours is the last state,
   with a note. Class removal and de-poisoning (stop=fall): the code stops when accuracy on Dr, or on

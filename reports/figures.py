@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from reports.answer import answer, folded, readouts
 from reports.notes import title
 from reports.panels import Drawing, Panel, panels_of
+from reports.requests import draw as over_requests
 from reports.style import FAINT, SETTINGS
 from reports.table import number
 
@@ -36,6 +37,8 @@ def drawings(run: Run) -> dict[str, Callable[[], Figure | None]]:
         "answer": lambda: answer(run),
         "readouts": lambda: readouts(run),
     }
+    if len(run.requests) > 1:
+        found["requests"] = lambda: over_requests(run)
     there = panels_of(run)
     if any(panel.name == "roc" for panel in there):
         found["roc"] = lambda: roc(run)

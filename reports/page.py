@@ -11,42 +11,33 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from bench.config import dump_toml
-from bench.outputs import Readout, Score
-from bench.registry import needs_in_words
 from reports.about import parts
 from reports.answer import answer, measures, utility
 from reports.answer import readouts as readouts_figure
 from reports.cost import COSTS, costs
 from reports.forgotten import called, samples
 from reports.notes import BOLD, RANKS, footnotes, of_row, title
+from reports.page_table import REFERENCE, anchor, combined, heads, needs, table
 from reports.panels import Drawing, Panel, panels_of
 from reports.plain import by_attack
+from reports.requests import NOTES as REQUEST_NOTES
+from reports.requests import draw as over_requests
+from reports.several import Several
 from reports.style import THEMED, looks
 from reports.svg import Sheet, inline
 from reports.table import (
-    TIME,
-    Shown,
-    cells,
     done_text,
     heading,
     main_readouts,
     number,
     rank_table,
     row_order,
-    share_text,
-    target_text,
 )
 
 if TYPE_CHECKING:
     from jinja2 import Environment
 
     from bench.results import Run
-
-REFERENCE = {
-    "original": "the model before unlearning: forget nothing",
-    "retrain": "retrained again with other seeds: the floor of every distance",
-    "constant": "always says the commonest class: what collapse scores",
-}
 
 
 @lru_cache(maxsize=1)
@@ -112,6 +103,7 @@ def to_html(run: Run) -> str:
             sheets=sheets,
             methods=[method(run, sheets, row) for row in drawing.rows],
             called=called(run),
+            requests=_requests(run),
             samples=samples(run),
             settings=dump_toml(record["config"]),
             abouts={kind: _abouts(run, kind) for kind in ("scenario", "model", "dataset")},
@@ -119,70 +111,17 @@ def to_html(run: Run) -> str:
     )
 
 
-def table(
-    run: Run, shown: list[Readout], found: dict[str, dict[str, Shown]] | None = None
-) -> dict[str, Any]:
-    """A comparison for the template: heads, and a line for each row with its cells."""
-    scores = {(score.row, score.readout): score for score in run.scores_of.scores}
-    cost, style, found = costs(run), looks(row_order(run)), found or cells(run, shown)
-    lines = []
-    for row, shown_cells in found.items():
-        values = [scores.get((row, r.name)) for r in shown]
-        share = cost.get(row, {}).get("time_vs_retrain")
-        lines.append(
-            {
-                "row": row,
-                "anchor": anchor(row),
-                "look": style[row],
-                "reference": row in REFERENCE,
-                "about": REFERENCE.get(row, ""),
-                "cells": list(
-                    zip(shown_cells.values(), [_sorting(v) for v in values], strict=True)
-                ),
-                "time": share_text(share),
-                "share": "" if share is None else repr(share),
-                "needs": needs(run, row),
-                "failed": failures(run, row),
-                "settings": (),
-            }
-        )
-    return {"heads": heads(run, shown), "lines": lines, "time": TIME, "settings": ()}
-
-
-def heads(run: Run, shown: list[Readout]) -> list[dict[str, Any]]:
-    """Readouts with their targets."""
-    return [{"readout": r, "target": target_text(run, r)} for r in shown]
-
-
-def _sorting(score: Score | None) -> str:
-    return "" if score is None else repr(float(score.value))
-
-
-def anchor(name: str) -> str:
-    """A name as an id of the page: letters and digits, and a hash where others were lost."""
-    plain = re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")
-    lost = "" if plain == name else "-" + hashlib.sha256(name.encode()).hexdigest()[:6]
-    return f"{plain}{lost}"
-
-
-def needs(run: Run, row: str) -> str:
-    """What a method reads, in words; nothing for rows that are no methods."""
-    record = run.record["rows"].get(row)
-    if record is None:
-        return ""
-    return needs_in_words(record["needs"], record.get("prepares", bool(record["prepare_cost"])))
-
-
-def failures(run: Run, row: str) -> str:
-    """How many of a row's models failed, and the first one's reason."""
-    record = run.record["rows"].get(row)
-    if not record or not record["failures"]:
-        return ""
-    first, count = record["failures"][0], run.record["config"]["models"]
-    return (
-        f"{len(record['failures'])} of {count} models failed: {first['stage']}, model "
-        f"{first['member']}: {first['reason']}"
-    )
+def _requests(run: Run) -> dict[str, Any] | None:
+    """The figure and the table over several requests, one after another."""
+    if len(run.requests) < 2:
+        return None
+    several = Several(run.requests)
+    several.settings = {"request": [step.record["request"] for step in run.requests]}
+    return {
+        "figure": inline(lambda: over_requests(run), "requests", "Readouts request by request"),
+        "table": combined(several),
+        "notes": REQUEST_NOTES,
+    }
 
 
 def attacks(run: Run) -> list[dict[str, Any]]:

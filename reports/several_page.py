@@ -7,11 +7,12 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from reports.over_settings import draw, positions
-from reports.page import attacks, environment, table
+from reports.page import attacks, environment
+from reports.page_table import combined
 from reports.several import Several
 from reports.style import looks
 from reports.svg import inline
-from reports.table import Shown, heading
+from reports.table import heading
 
 
 def to_html(several: Several) -> str:
@@ -49,36 +50,6 @@ def _figure(several: Several, place: int) -> Any:
     return inline(
         made, f"setting-{place}", f"{heading(readout)} over {', '.join(several.settings)}"
     )
-
-
-def combined(several: Several) -> dict[str, Any]:
-    """One comparison of all runs for the template, the settings that vary before the readouts."""
-    style, lines = looks(several.rows), []
-    for place, run in enumerate(several.runs):
-        of_run = table(run, several.readouts, several.cells[place])
-        targets = several.targets(run)
-        target = {
-            "row": "target",
-            "look": None,
-            "reference": True,
-            "about": "where the numbers of this run should be",
-            "cells": [(targets.get(r.name, Shown()), "") for r in several.readouts],
-            "time": "low",
-            "share": "",
-            "needs": "",
-            "failed": "",
-        }
-        for line in [*of_run["lines"], target]:
-            look = style.get(line["row"])
-            lines.append(line | {"look": look, "settings": several.values(place), "anchor": None})
-    heads = [{"readout": r, "target": _wanted(r)} for r in several.readouts]
-    return {"heads": heads, "lines": lines, "time": of_run["time"], "settings": several.settings}
-
-
-def _wanted(readout: Any) -> str:
-    if readout.target is None:
-        return "the retrained models'"
-    return {"high": "as retrain", "low": "low", "target": f"{readout.target:g}"}[readout.better]
 
 
 def _attacks(several: Several) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.store import write_atomic
 from reports import plain
+from reports.requests import over_requests
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -65,6 +66,8 @@ def files(run: Run, kind: str) -> list[tuple[str, str]]:
 
         tables = {"table.csv": plain.wide(run), "long.csv": tidy(run), "cells.csv": cells(run)}
         tables["comparisons.csv"] = run.comparisons()
+        if len(run.requests) > 1:
+            tables["requests.csv"] = over_requests(run)
         return [(name, plain.csv_text(table)) for name, table in tables.items()]
     if kind == "md":
         return [("table.md", plain.to_markdown(run))]

@@ -11,9 +11,10 @@ from bench.contract import checks_for
 from bench.registry import PACKAGES, Registry
 
 REGISTRY = Registry()
-# Covered on files made there: by test_data, test_datasets, test_truefake, test_subjects.
+# Covered on files made there (by test_data, test_datasets, test_tables, test_truefake,
+# test_subjects), or under the names of networks (by test_networks).
 NEEDS_FILES = {"npz", "folder", "truefake", "mnist", "fashion-mnist", "mufac"}
-NEEDS_FILES |= {"cifar10", "cifar100", "tiny-imagenet"}
+NEEDS_FILES |= {"cifar10", "cifar100", "tiny-imagenet", "covertype", "torchvision"}
 CASES = [
     pytest.param(check, id=f"{kind}-{entry.name}-{name}".replace(" ", "-"))
     for kind in PACKAGES

@@ -1,4 +1,4 @@
-"""Data sets read from files, and the networks that come along: shapes, counts, one-line errors."""
+"""Data sets read from files: shapes, counts, one-line errors."""
 
 from __future__ import annotations
 
@@ -8,17 +8,13 @@ import struct
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import save_file
-from torchvision.models import resnet50
 
 from bench.config import load_config
 from bench.contract import check_dataset
 from bench.errors import UserError
 from bench.experiment import Experiment
 from bench.places import data_home, places
-from bench.recipe import training_mode
 from bench.registry import Registry
 from tests.test_truefake import picture
 
@@ -225,59 +221,3 @@ def test_a_fixed_validation_set_is_kept(tmp_path):
     assert split.validation.tolist() == data.validation.tolist()
     assert split.test.tolist() == data.test.tolist()
     assert len(split.train) == 800
-
-
-# Networks -----------------------------------------------------------------------------------------
-
-
-def network(text, classes, channels, side):
-    return REGISTRY.resolve("models", text)(classes, channels, (side, side))
-
-
-def parameters(model):
-    return sum(weight.numel() for weight in model.parameters())
-
-
-def test_parameter_counts_are_those_of_the_papers():
-    assert parameters(network("allcnn", 10, 3, 32)) == 1_620_010
-    assert parameters(network("smallvgg", 10, 3, 32)) == 5_681_674
-    assert parameters(network("resnet18", 200, 3, 64)) == 11_279_112
-    assert parameters(network("mlp[width=100,depth=2]", 10, 1, 28)) == 89_610
-
-
-def test_resnet18_has_the_stem_for_the_size():
-    assert network("resnet18", 10, 3, 32).conv1.kernel_size == (3, 3)
-    assert network("resnet18", 10, 3, 64).conv1.kernel_size == (7, 7)
-    assert network("resnet18[stem=small]", 10, 1, 64).conv1.kernel_size == (3, 3)
-
-
-def test_the_detector_has_one_output_for_two_classes_and_no_first_down_sampling():
-    model = network("resnet50-nodown", 2, 3, 32).eval()
-    assert model[1].conv1.stride == (1, 1)
-    assert model(torch.zeros(1, 3, 32, 32)).shape == (1, 1)
-
-
-def test_a_frozen_detector_learns_its_last_layer_only(tmp_path):
-    torch.manual_seed(0)
-    file = tmp_path / "backbone.safetensors"
-    save_file(resnet50().state_dict(), file)
-    model = network(f"resnet50-nodown[weights={file},frozen=true]", 2, 3, 16)
-    learning = [name for name, weight in model.named_parameters() if weight.requires_grad]
-    assert learning == ["1.fc.weight", "1.fc.bias"]
-    before = model[1].bn1.running_mean.clone()
-    training_mode(model)(torch.randn(4, 3, 16, 16))
-    assert torch.equal(model[1].bn1.running_mean, before)
-
-
-def test_weights_that_are_none_are_one_line(tmp_path):
-    (tmp_path / "bad.pth").write_bytes(b"\x80\x02cos\nsystem\n(S'echo'\ntR.")
-    (tmp_path / "bad.safetensors").write_bytes(b"nothing")
-    save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
-    for name, words in (
-        ("absent.pth", "no such file"),
-        ("bad.pth", "not weights that can be read safely"),
-        ("bad.safetensors", "damaged"),
-        ("other.safetensors", "holds no weights of a ResNet-50"),
-    ):
-        with pytest.raises(UserError, match=words):
-            network(f"resnet50-nodown[weights={tmp_path / name}]", 2, 3, 16)

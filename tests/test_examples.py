@@ -9,13 +9,15 @@ from hypothesis import strategies as st
 
 from bench.errors import ContractError, UserError
 from bench.examples import Examples
+from bench.pools import Pixels
 
 N = 23
 POOL = torch.arange(N, dtype=torch.uint8)[:, None, None, None].expand(N, 1, 4, 4).contiguous()
+PIXELS = Pixels(POOL)
 
 
 def examples(labels=None):
-    return Examples(POOL, torch.arange(N) if labels is None else labels, scale=255.0)
+    return Examples(PIXELS, torch.arange(N) if labels is None else labels)
 
 
 def generator(seed=0):

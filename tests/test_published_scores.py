@@ -127,6 +127,7 @@ class Plain:
 
     vectors: torch.Tensor
     labels: torch.Tensor
+    size: tuple[int, ...] = ()
 
     def image_batches(self, _size):
         yield self.vectors

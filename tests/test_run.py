@@ -41,6 +41,10 @@ class Mine(Method):
         if self.mode == "nan" or (self.mode == "some" and unlucky):
             with torch.no_grad():
                 next(model.parameters()).fill_(float("nan"))
+        if self.mode == "huge":
+            with torch.no_grad():
+                for weight in model.parameters():
+                    weight.fill_(1e38)
         return model
 '''
 
@@ -173,14 +177,16 @@ def test_failed_cells_are_rows_with_a_reason_and_stop_nothing(tmp_path):
     run = bench.run(
         tiny(
             tmp_path,
-            methods="mine,mine[mode=nan],mine[mode=some],ssd",
+            methods="mine,mine[mode=nan],mine[mode=huge],mine[mode=some],ssd",
             models=4,
             plugins=[str(file)],
             attacks="errors,membership",
         ),
         quiet=True,
     )
-    assert set(run.failed) == {"mine", "mine[mode=nan]", "mine[mode=some]"}
+    assert set(run.failed) == {"mine", *(f"mine[mode={m}]" for m in ("nan", "huge", "some"))}
+    huge = run.failed["mine[mode=huge]"][0]["reason"]
+    assert huge == "returned a model with non-finite outputs on the forget set"
     assert run.failed["mine"][0]["reason"] == "RuntimeError: no luck"
     assert (
         "RuntimeError: no luck"

@@ -18,7 +18,7 @@ plain = st.one_of(
 values = st.one_of(
     plain,
     st.lists(plain, max_size=3),
-    st.dictionaries(st.from_regex(r"[a-z]{1,6}", fullmatch=True), plain, max_size=3),
+    st.dictionaries(st.from_regex(r"[a-z0-9._-]{1,6}", fullmatch=True), plain, max_size=3),
 )
 names = st.from_regex(r"[a-z][a-z0-9_]{0,8}", fullmatch=True)
 

@@ -168,9 +168,32 @@ def test_random_removal_of_a_count_is_exact_and_even(count):
     assert taken.max() - taken.min() <= 1
 
 
-def test_more_than_there_are_is_a_user_error():
-    with pytest.raises(UserError, match="choose a smaller count"):
-        request(random_removal, count=201)
+@pytest.mark.parametrize(
+    ("params", "words"),
+    [
+        ({"count": 201}, "takes 51 of class a, which has 50 .*choose a smaller count"),
+        ({"count": 51, "first": 1}, "takes 51 of class a"),
+        ({"count": 201, "per_class": False}, "takes 201 of the training set, which has 200"),
+        ({"first": 5}, "there are 4 classes"),
+    ],
+)
+def test_more_than_there_are_is_a_user_error(params, words):
+    with pytest.raises(UserError, match=words):
+        request(random_removal, **params)
+
+
+def test_random_removal_may_take_classes_as_they_come():
+    found = request(random_removal, count=40, per_class=False)
+    assert found.forget.sum() == 40
+    assert len(set(np.bincount(LABELS[found.forget], minlength=4))) > 1
+    assert request(random_removal, fraction=0.1, per_class=False).forget.sum() == 20
+
+
+@pytest.mark.parametrize("per_class", [True, False])
+def test_random_removal_from_the_first_classes_only(per_class):
+    found = request(random_removal, count=20, first=2, per_class=per_class)
+    assert found.forget.sum() == 20
+    assert set(LABELS[found.forget]) == {0, 1}
 
 
 def test_a_fixed_validation_set_is_left_out_of_a_drawn_test_set(tmp_path, monkeypatch):

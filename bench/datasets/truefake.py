@@ -10,8 +10,11 @@ gan2, gan3, sd15, sd2, sd3, sdxl, flux; joined by +, keys or folder names. Each 
 512. ``splits``: a folder with split.json or train.json, val.json and test.json, by default the data
 set's own; without any, the harness draws a stratified split over sorted paths and records it (of
 several shares 80, 10 and 10 % of the entries: no image is learnt from one and tested on another).
+``memory``: keep (all pixels in memory, for up to about 100 a side), demand (decode each image when
+it is needed, in worker processes; as sets of 512 a side need), auto (keep up to 4 GB).
 ``broken``: stop (before anything is trained, with the list) or skip (leave out what cannot be read,
-convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside the results.
+convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside the results;
+on demand all files are decoded once to find the broken ones.
 """
 
 from __future__ import annotations
@@ -22,7 +25,7 @@ from typing import Literal
 import numpy as np
 
 from bench.data import Data
-from bench.decoding import checked, decoded
+from bench.decoding import ImageFiles, checked, decoded
 from bench.errors import UserError
 from bench.params import Count
 from bench.places import data_home
@@ -41,6 +44,7 @@ from bench.real_or_fake import (
 
 VERSION = 1
 CLASSES = ("real", "fake")
+IN_MEMORY = 4e9  # bytes of pixels
 
 
 def truefake(
@@ -50,13 +54,14 @@ def truefake(
     fake: str = "gan2+gan3+sdxl",
     side: Count = 96,
     splits: str | None = None,
+    memory: Literal["auto", "keep", "demand"] = "auto",
     broken: Literal["stop", "skip"] = "stop",
 ) -> Data:
     root = find_root(data_home())
     if root is None:
         raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
     chosen = named("share", share, SHARES), named("source", real, REAL), named("source", fake, FAKE)
-    return read_tree("truefake", root, *chosen, side, splits, broken)
+    return read_tree("truefake", root, *chosen, side, splits, broken, memory)
 
 
 def read_tree(
@@ -68,6 +73,7 @@ def read_tree(
     side: int,
     splits: str | None,
     broken: str,
+    memory: str = "keep",
 ) -> Data:
     """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
     images = listed(root, shares, real, fake)
@@ -81,8 +87,14 @@ def read_tree(
         images, positions, absent = assigned(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
-    pixels, wrong = decoded([image.path for image in images], side)
-    kept, note = checked([image.path for image in images], wrong, broken)
+    paths = [image.path for image in images]
+    demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
+    if demand:
+        pixels = ImageFiles(paths, side)
+        wrong = pixels.faults()
+    else:
+        pixels, wrong = decoded(paths, side)
+    kept, note = checked(paths, wrong, broken)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
         moved[kept] = np.arange(len(kept))

@@ -1,8 +1,10 @@
-"""Random removal: some training examples, drawn evenly from each class, are forgotten.
+"""Random removal: some training examples, drawn at random, are forgotten; labels are clean.
 
-The PGU paper's data removal (Hoang et al., WACV 2024, sections 4.2 and 4.4) takes the same number
-from each class; labels are clean. ``count`` says how many in all (1,000 in the paper), ``fraction``
-which share of each class; ``draw`` numbers the draws.
+The PGU paper's data removal (Hoang et al., WACV 2024) takes the same number from each class
+(section 4.4), or all from the first class (section 4.2). ``count`` says how many in all (1,000 and
+500 there), ``fraction`` which share. ``per_class``: the same number, or share, of each class; if
+not, from all together, so that classes are taken as they come. ``first``: only from the first so
+many classes; ``draw`` numbers the draws.
 """
 
 from __future__ import annotations
@@ -23,21 +25,22 @@ def random_removal(
     *,
     fraction: OpenFraction = 0.1,
     count: Count | None = None,
+    per_class: bool = True,
+    first: Count | None = None,
     draw: Natural = 0,
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
+    groups = _groups(training, per_class, first)
     forget = np.zeros(len(training.labels), dtype=bool)
-    classes = len(training.classes)
-    for label in range(classes):
-        members = np.flatnonzero(training.labels == label)
+    for place, (name, members) in enumerate(groups):
         if count is None:
             size = round(fraction * len(members))
         else:  # the remainder goes to the first classes
-            size = count // classes + (label < count % classes)
+            size = count // len(groups) + (place < count % len(groups))
         if size > len(members):
             raise UserError(
-                f"random[count={count}] takes {size} of class {training.classes[label]}, "
-                f"which has {len(members)} training examples: choose a smaller count"
+                f"random[count={count}] takes {size} of {name}, which has {len(members)} training "
+                "examples: choose a smaller count"
             )
         forget[rng.choice(members, size=size, replace=False)] = True
     if not forget.any() or forget.all():
@@ -46,3 +49,19 @@ def random_removal(
             "examples: choose a fraction or count that leaves some to forget and some to keep"
         )
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
+
+
+def _groups(
+    training: TrainingSet, per_class: bool, first: int | None
+) -> list[tuple[str, np.ndarray]]:
+    """What is drawn from by itself: a name, and positions in the training set."""
+    total = len(training.classes)
+    if first is not None and first > total:
+        raise UserError(f"random[first={first}]: there are {total} classes")
+    labels = range(first or total)
+    if not per_class:
+        return [("the training set", np.flatnonzero(np.isin(training.labels, labels)))]
+    return [
+        (f"class {training.classes[label]}", np.flatnonzero(training.labels == label))
+        for label in labels
+    ]

@@ -5,6 +5,9 @@ stratified draw from the rest, so that no test example ever chooses anything. Ne
 scenario: poison rates and draws are compared on the same test examples, and settings that were
 chosen on one draw meet the others' test set for the first time. The scenario sees the training set
 alone. All index arrays are sorted.
+
+Where there are several requests, one after another, a split stands for all of them; ``after`` gives
+that of each. All ask the same sample of what none of them forgets.
 """
 
 from __future__ import annotations
@@ -31,7 +34,9 @@ class Split:
     """Indices into the data set, and both labels of every training example.
 
     ``forget`` and ``retain`` are positions in ``train`` (0..len(train)-1); ``retain_sample`` is the
-    fixed part of ``retain`` that predictions are made for.
+    fixed part of ``retain`` that predictions are made for. ``order``: where there are several
+    requests, which of them asks for each training example, 0: none. Then ``forget`` is what the
+    first ``request`` of them asked for, and ``retain`` the rest.
     """
 
     key: str
@@ -45,6 +50,26 @@ class Split:
     true_labels: np.ndarray
     goal: str
     note: str = ""
+    order: np.ndarray | None = None
+    request: int | None = None
+
+    @property
+    def requests(self) -> int:
+        """How many requests there are, one after another; 0: there is one, and no order."""
+        return 0 if self.order is None else int(self.order.max())
+
+    @property
+    def asked(self) -> np.ndarray:
+        """What a method is asked to forget now: the latest request's examples alone."""
+        if self.order is None or self.request is None:
+            return self.forget
+        return np.flatnonzero(self.order == self.request)
+
+    def after(self, request: int) -> Split:
+        """Who is forgotten and who is left when requests 1 to ``request`` have been made."""
+        gone = (self.order > 0) & (self.order <= request)
+        forget, retain = np.flatnonzero(gone), np.flatnonzero(~gone)
+        return replace(self, forget=forget, retain=retain, request=request)
 
 
 def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Split:
@@ -117,6 +142,7 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         true_labels=data.labels[train],
         goal=request.goal,
         note=request.note,
+        order=request.order,
     )
 
 

@@ -1,5 +1,8 @@
 """Unlearn: a method forgets Df from its private copy of an original; and what it prepared for that.
 
+Where there are several requests, one after another, a method is given its own model of the request
+before, and only the examples that are asked for now.
+
 A method that fails, breaks its contract or returns non-finite weights leaves a failure record with
 the reason. Such a cell does not count as done and does not stop the others.
 """
@@ -19,6 +22,7 @@ from bench.cost import Cost, measured
 from bench.errors import ContractError, UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.method import Task
+from bench.recipe import predict
 
 Outcome = TypeVar("Outcome")
 
@@ -44,28 +48,32 @@ def prepare(experiment: Experiment, cell: Cell, alone: bool) -> None:
 def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make and store one unlearned model, or the record of why there is none."""
     plugin = experiment.methods[cell.row]
-    name = experiment.seed_name("unlearn", cell.row, cell.member)
-    model = experiment.load_model(ORIGINAL, experiment.start(cell.member))
-    task = make_task(experiment, cell, plugin().requirements(), seeds.torch_rng(*name))
+    name = _seed_name(experiment, "unlearn", cell)
+    statistics = prepared(experiment, cell)
+    earlier = experiment.history[:-1] if plugin().carries() else []
+    carried = [given(step, cell, "carried", statistics) for step in earlier]
+    model, task = given(experiment, cell, "unlearn", statistics)
 
-    def work() -> tuple[nn.Module, Cost]:
+    def work() -> tuple[nn.Module, dict[str, Cost]]:
         before = fingerprint(model)
         seed = seeds.derive(*name, "global")
+        spent = carry(experiment, cell, carried, task, alone)
         with seeds.isolated(seed), measured(experiment.device, alone) as cost:
             result = plugin().unlearn(model, task)
         check_result(model, before, result, task)
-        return result, cost
+        check_answers(experiment, result)
+        return result, {"cost": cost} | ({"carry_cost": spent} if spent else {})
 
     outcome = _attempt(experiment, cell, work)
     if outcome:
-        result, cost = outcome
+        result, costs = outcome
         record = {
             "method": cell.row,
             "params": plugin.params,
             "member": cell.member,
             "seed": list(name),
             "notes": task.notes,
-            "cost": cost.as_record(),
+            **{kind: cost.as_record() for kind, cost in costs.items()},
         }
         experiment.store.write_tensors("unlearn", experiment.key(cell), record, result.state_dict())
 
@@ -89,25 +97,65 @@ def _attempt(experiment: Experiment, cell: Cell, work: Callable[[], Outcome]) ->
         return None
 
 
-def make_task(
-    experiment: Experiment, cell: Cell, needs: tuple[str, ...], rng: torch.Generator
-) -> Task:
-    """The task of one cell: guarded views, and the statistics of the method's own original."""
-    statistics = {}
-    if experiment.methods[cell.row]().prepares():
-        key = experiment.key(Cell("prepare", cell.row, experiment.start(cell.member)))
-        stored = experiment.store.tensors("prepare", key)
-        statistics = {name: tensor.to(experiment.device) for name, tensor in stored.items()}
-    return Task(
-        forget=experiment.part("forget"),
+def prepared(experiment: Experiment, cell: Cell) -> dict[str, torch.Tensor]:
+    """The statistics of the method's own original, on the device; none where it uses none."""
+    if not experiment.methods[cell.row]().prepares():
+        return {}
+    key = experiment.key(Cell("prepare", cell.row, experiment.start(cell.member)))
+    stored = experiment.store.tensors("prepare", key)
+    return {name: tensor.to(experiment.device) for name, tensor in stored.items()}
+
+
+def given(
+    experiment: Experiment, cell: Cell, purpose: str, statistics: dict[str, torch.Tensor]
+) -> tuple[nn.Module, Task]:
+    """What a method is given in one cell: the model, and the task with its guarded views."""
+    task = Task(
+        forget=experiment.part("asked"),
         retain=experiment.part("retain"),
         validation=experiment.part("validation"),
         recipe=experiment.recipe,
-        rng=rng,
+        rng=seeds.torch_rng(*_seed_name(experiment, purpose, cell)),
         goal=experiment.split.goal,
         statistics=statistics,
-        needs=needs,
+        needs=experiment.methods[cell.row]().requirements(),
     )
+    return experiment.starting_model(cell.row, cell.member), task
+
+
+def _seed_name(experiment: Experiment, purpose: str, cell: Cell) -> tuple[str | int, ...]:
+    turn = [part for pair in experiment.turn.items() for part in pair]
+    return experiment.seed_name(purpose, cell.row, cell.member, *turn)
+
+
+def carry(
+    experiment: Experiment,
+    cell: Cell,
+    earlier: list[tuple[nn.Module, Task]],
+    task: Task,
+    alone: bool,
+) -> Cost | None:
+    """Give ``task`` the statistics that the earlier requests left; what the last of them cost.
+
+    They are found anew for each request: stored, they would be the largest files of a run.
+    """
+    method, statistics, last = experiment.methods[cell.row](), task.statistics, None
+    for step, (model, before) in zip(experiment.history, earlier, strict=False):
+        before.statistics = statistics
+        seed = seeds.derive(*_seed_name(step, "carried", cell), "global")
+        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
+            statistics = method.carried(model, before)
+        refuse_violations(before)
+        last = cost
+    task.statistics = statistics
+    return last
+
+
+def refuse_violations(task: Task) -> None:
+    """Raise ContractError where something was read that the method did not declare."""
+    if task.violations:
+        read = ", ".join(dict.fromkeys(task.violations))
+        raise ContractError(f"read {read} without declaring it in needs = {task.needs!r}")
 
 
 def fingerprint(model: nn.Module) -> str:
@@ -122,9 +170,7 @@ def fingerprint(model: nn.Module) -> str:
 
 def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -> None:
     """Raise ContractError, saying what is wrong, unless ``result`` is a proper unlearned model."""
-    if task.violations:
-        read = ", ".join(dict.fromkeys(task.violations))
-        raise ContractError(f"read {read} without declaring it in needs = {task.needs!r}")
+    refuse_violations(task)
     if not isinstance(result, nn.Module):
         raise ContractError(f"unlearn returned {type(result).__name__}, not a torch.nn.Module")
     if fingerprint(model) != before:
@@ -135,3 +181,10 @@ def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -
     broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
     if broken:
         raise ContractError(f"returned non-finite weights (NaN or infinity) in {broken[0]}")
+
+
+def check_answers(experiment: Experiment, result: nn.Module) -> None:
+    """Raise ContractError where finite weights are so large that outputs are not finite."""
+    for part in ("forget", "validation"):
+        if not torch.isfinite(predict(result, experiment.part(part))).all():
+            raise ContractError(f"returned a model with non-finite outputs on the {part} set")

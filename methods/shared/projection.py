@@ -15,6 +15,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from bench.errors import UserError
 from bench.recipe import evaluating
 
 Layer = nn.Conv2d | nn.Linear
@@ -46,7 +47,11 @@ def input_vectors(layer: Layer, inputs: torch.Tensor, unit_stride: bool = False)
 def input_covariances(
     model: nn.Module, image_batches: Iterable[torch.Tensor], unit_stride: bool = False
 ) -> dict[str, torch.Tensor]:
-    """R R^T of every layer that is not frozen, float64 [groups, d, d], summed, in eval mode."""
+    """R R^T of every layer that is not frozen, float64 [groups, d, d], summed, in eval mode.
+
+    Raises UserError for a layer that the network uses without calling it, as attention does with
+    its output layer: what enters it is not seen, and nothing would be kept of it.
+    """
     layers = {n: layer for n, layer in weight_layers(model).items() if layer.weight.requires_grad}
     total = {
         name: torch.zeros(groups, d, d, dtype=torch.float64, device=layer.weight.device)
@@ -54,7 +59,10 @@ def input_covariances(
         for groups, d in [(getattr(layer, "groups", 1), layer.weight[0].numel())]
     }
 
+    seen, passed = set(), False
+
     def accumulate(name: str, layer: Layer, inputs: torch.Tensor) -> None:
+        seen.add(name)
         vectors = input_vectors(layer, inputs, unit_stride)
         total[name] += vectors.mT @ vectors
 
@@ -66,9 +74,16 @@ def input_covariances(
         with evaluating(model):
             for images in image_batches:
                 model(images)
+                passed = True
     finally:
         for handle in handles:
             handle.remove()
+    unseen = [name for name in total if name not in seen]
+    if passed and unseen:
+        raise UserError(
+            f"what enters layer {unseen[0]} cannot be seen, since the network does not call it as "
+            "a module (attention): choose a network without, or freeze that layer"
+        )
     return total
 
 
