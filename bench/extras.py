@@ -21,8 +21,9 @@ LARGEST = 2_500  # cells of a confusion matrix that are worth keeping
 
 
 def extras(experiment: Experiment, outputs: Outputs) -> dict[str, np.ndarray]:
-    """Arrays by name: ``samples|*``, ``confusion|<part>|<row>`` and ``error by group|*``."""
-    return _samples(experiment) | _confusions(experiment, outputs)
+    """Arrays by name: ``samples|*``, ``confusion|<part>|<row>``, ``groups|<row>``."""
+    shown = _samples(experiment) | _confusions(experiment, outputs)
+    return shown | _errors_by_group(experiment, outputs)
 
 
 def _samples(experiment: Experiment) -> dict[str, np.ndarray]:
@@ -35,7 +36,9 @@ def _samples(experiment: Experiment) -> dict[str, np.ndarray]:
     chosen = by_class[places]
     images = np.stack([experiment.data.images[place] for place in split.train[chosen]])
     step = -(-max(images.shape[1:3]) // SIDE)
-    return {
+    groups = experiment.data.groups
+    known = {} if groups is None else {"samples|groups": groups[split.train[chosen]]}
+    return known | {
         "samples|images": images[:, ::step, ::step],
         "samples|scale": np.array(experiment.data.scale),
         "samples|train_labels": split.train_labels[chosen],
@@ -79,3 +82,16 @@ def _shares(
         np.bincount(said[:, truth == one].ravel(), minlength=logits.shape[-1]) for one in classes
     ]
     return np.array([count / count.sum() for count in counts], dtype=np.float32)
+
+
+def _errors_by_group(experiment: Experiment, outputs: Outputs) -> dict[str, np.ndarray]:
+    """Per row the error on test examples of each group, float64 [groups]; ``groups|names``."""
+    if experiment.data.groups is None or outputs.gone:
+        return {}
+    groups, labels = experiment.data.groups[experiment.split.test], outputs.labels["test"].true
+    names = np.unique(groups)
+    found = {"groups|names": names}
+    for row, population in {**outputs.rows, "retrained": outputs.retrained}.items():
+        wrong = population.logits["test"].argmax(-1) != labels
+        found[f"groups|{row}"] = np.array([wrong[:, groups == name].mean() for name in names])
+    return found

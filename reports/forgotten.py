@@ -24,7 +24,7 @@ def called(run: Run) -> list[dict[str, Any]]:
     if f"confusion|{FORGOTTEN_TEST}|true" in extras:
         return [
             {
-                "words": f"{words} of class {classes[number]}",
+                "title": f"What models call the {words} of class {classes[number]}",
                 "names": [classes[index] for index in said],
                 "lines": _shares(run, part, place),
             }
@@ -35,10 +35,18 @@ def called(run: Run) -> list[dict[str, Any]]:
         return []
     names = [f"{classes[place]} called {classes[1 - place]}" for place in (0, 1)]
     return [
-        {"words": words, "names": names, "lines": _mistakes(run, part)}
+        {"title": f"What models call the {words}", "names": names, "lines": _mistakes(run, part)}
         for part, words in (("forget", "forget set, by true class"), ("test", "test set"))
         if len(extras.get(f"confusion|{part}|true", ())) == 2
     ]
+
+
+def by_group(run: Run) -> list[dict[str, Any]]:
+    """Errors on test examples of each source, such as the generators of fake images."""
+    names = [str(name) for name in run.extras.get("groups|names", ())]
+    rows = [row for row in [*row_order(run)[:-1], "retrained"] if f"groups|{row}" in run.extras]
+    lines = [(row, run.extras[f"groups|{row}"].tolist()) for row in rows]
+    return [{"title": "Errors on test data by source", "names": names, "lines": lines}] * bool(rows)
 
 
 def _rows_of(run: Run, part: str) -> list[str]:

@@ -15,7 +15,7 @@ from reports.about import parts
 from reports.answer import answer, measures, utility
 from reports.answer import readouts as readouts_figure
 from reports.cost import COSTS, costs
-from reports.forgotten import called, samples
+from reports.forgotten import by_group, called, samples
 from reports.notes import BOLD, RANKS, footnotes, of_row, title
 from reports.page_table import REFERENCE, anchor, combined, heads, needs, table
 from reports.panels import Drawing, Panel, panels_of
@@ -102,7 +102,7 @@ def to_html(run: Run) -> str:
             notes=footnotes(run),
             sheets=sheets,
             methods=[method(run, sheets, row) for row in drawing.rows],
-            called=called(run),
+            called=[*called(run), *by_group(run)],
             requests=_requests(run),
             samples=samples(run),
             settings=dump_toml(record["config"]),
