@@ -30,17 +30,19 @@ def over_settings(several: Several) -> Figure:
     columns = min(COLUMNS, len(several.readouts))
     lines = -(-len(several.readouts) // columns)
     legend = 0.17 * -(-len(rows) // columns) + 0.15
-    width, height = 2.9 * columns + 0.3, 2.25 * lines + 0.75 + legend
+    width, height = 2.9 * columns + 0.3, 2.25 * lines + 0.85 + legend
     figure = Figure(figsize=(width, height))
-    edges = 0.6 / width, (legend + 0.5) / height, 1 - 0.1 / width, 1 - 0.55 / height
+    edges = 0.6 / width, (legend + 0.5) / height, 1 - 0.1 / width, 1 - 0.72 / height
     figure.subplots_adjust(*edges, 0.26, 0.42)
-    plots = figure.subplots(lines, columns, squeeze=False).flat
+    plots = list(figure.subplots(lines, columns, squeeze=False).flat)
     for axes, readout in zip(plots, several.readouts, strict=False):
         draw(axes, several, readout)
         axes.set_title("\n".join(textwrap.wrap(heading(readout), 40)), fontsize=9)
-    for axes in list(plots)[len(several.readouts) :]:
+        axes.set_xlabel("")  # once is enough
+    for axes in plots[len(several.readouts) :]:
         axes.set_axis_off()
     figure.suptitle(several.title, fontsize=9)
+    figure.text(0.5, (legend + 0.1) / height, positions(several)[2], ha="center", fontsize=9)
     style = looks(several.rows)
     handles = [
         Line2D([], [], label=folded(row, 40, 1), **(symbol(style[row], 5) | style[row]))

@@ -24,9 +24,9 @@ def made(forget_labels, test_labels, **row):
         part: Labels(np.array(of), np.array(of))
         for part, of in (("forget", forget_labels), ("test", test_labels))
     }
-    labels |= {part: labels["test"] for part in ("retain", "validation")}
+    labels |= dict.fromkeys(("retain", "validation"), labels["test"])
     logits = {part: said(*classes) for part, classes in row.items()}
-    logits |= {part: logits["test"] for part in ("retain", "validation")}
+    logits |= dict.fromkeys(("retain", "validation"), logits["test"])
     models = Population(np.arange(2), logits)
     return Outputs(models, models, {"mine": models}, labels)
 
