@@ -42,9 +42,7 @@ def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
 def card(entry: Entry) -> str:
     """Name and kind, docstring, parameters with defaults and what is allowed, needs, file."""
     target = entry.load()
-    about = inspect.getdoc(inspect.getmodule(target)) or inspect.getdoc(target) or ""
-    if entry.kind == "methods" and target.__base__.__module__ != "bench.method":
-        about += "\n" + (inspect.getdoc(target.__base__) or "")
+    about = about_of(target)
     spelled = entry.name
     argument = argument_name(target, entry.kind)
     if argument:
@@ -55,6 +53,15 @@ def card(entry: Entry) -> str:
         lines.append(f"needs: {needs_in_words(method.requirements(), method.prepares())}")
     lines.append(f"file: {inspect.getfile(target)}")
     return "\n".join(lines)
+
+
+def about_of(target: Any) -> str:
+    """What a plugin's file says of it: citation, equation, deviations."""
+    about = inspect.getdoc(inspect.getmodule(target)) or inspect.getdoc(target) or ""
+    base = getattr(target, "__base__", None)
+    if base is not None and base is not object and base.__module__ != "bench.method":
+        about += "\n" + (inspect.getdoc(base) or "")
+    return about
 
 
 def _parameters(target: Any) -> list[str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import enum
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -134,18 +135,52 @@ def run(
         raise typer.Exit(1)
 
 
+class Format(enum.StrEnum):
+    """What a report is written as."""
+
+    html = "html"
+    csv = "csv"
+    md = "md"
+    latex = "latex"
+    json = "json"
+    figures = "figures"
+
+
 @app.command()
 def report(
-    run: Annotated[
-        str | None, typer.Argument(help="A run's folder, or its name in OUT/runs [the newest].")
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="[RUN]...",
+            help="Folders of runs, or names in OUT/runs [the newest]; several: side by side.",
+        ),
     ] = None,
     out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
-    to: Annotated[str | None, typer.Option(help="Where to write [the run's folder].")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="Where to write [RUN/report, OUT/reports/... of several].")
+    ] = None,
+    formats: Annotated[
+        list[Format] | None,
+        typer.Option("--format", "-f", help="Only this; may be repeated [all]."),
+    ] = None,
+    show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Print a run's table and write its tables and figures; computes no score."""
+    """Print tables, write them with figures and an offline page; computes no score."""
     from bench.results import Run, find_run
+    from bench.unfinished import refuse_unfinished
 
-    _show(Run.load(find_run(run, Path(out))), to)
+    chosen = tuple(kind.value for kind in formats or Format)
+    folders = [find_run(name, Path(out)) for name in runs or [None]]
+    there = refuse_unfinished(folders)
+    loaded = [Run.load(folder) for folder in there]
+    if len(folders) > 1:
+        page = _show_several(loaded, Path(out), to, chosen)
+    else:
+        page = _show(loaded[0], to, chosen)
+    if show_page:
+        _open(page)
+    if len(there) < len(folders):
+        raise typer.Exit(1)
 
 
 @app.command("list")
@@ -216,32 +251,79 @@ def check(
         raise typer.Exit(1)
 
 
-def _show(run: Any, folder: str | None) -> None:
+def _show(run: Any, folder: str | None, formats: Sequence[str] | None = None) -> Path | None:
     """Write a run's report and print its table, footnotes and where the files are."""
-    from rich.console import Console
-
     from reports import requests
-    from reports.table import RANKS, footnotes, rank_terminal, terminal, title
-    from reports.write import write_report
+    from reports.notes import RANKS, footnotes, title
+    from reports.terminal import rank_terminal, terminal
+    from reports.write import FORMATS, write_report
 
-    target = Path(folder) if folder else run.folder
-    written = write_report(run, target)
-    fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
-    console = Console(width=fixed)
+    target = Path(folder) if folder else run.folder / "report"
+    written = write_report(run, target, formats or FORMATS)
+    console = _console()
     typer.echo(title(run))
     several = len(run.requests) > 1
-    console.print((requests.terminal if several else terminal)(run, console.width))
+    for table in (requests.terminal if several else terminal)(run, console.width):
+        console.print(table)
     for note in requests.notes(run, footnotes) if several else footnotes(run):
         typer.echo(f"- {note}")
     ranking = rank_terminal(run, console.width)
-    if ranking is not None:
+    if ranking:
         typer.echo(f"\n{'After the last request. ' if several else ''}{RANKS}")
-        console.print(ranking)
-    tables = ", ".join(str(path) for path in written if path.suffix in (".md", ".csv"))
-    typer.echo(f"tables: {tables} (every readout with intervals, every pair of methods)")
-    plots = [str(path) for path in written if path.suffix == ".png"]
-    if plots:
-        typer.echo(f"plots:  {', '.join(plots)} (and .svg)")
+    for table in ranking:
+        console.print(table)
+    return _name_files(written)
+
+
+def _show_several(
+    runs: Sequence[Any], out: Path, folder: str | None, formats: Sequence[str]
+) -> Path | None:
+    """Write the report of several runs and print their table and where the files are."""
+    from reports.several import Several
+    from reports.write import write_several
+
+    several = Several(runs)
+    target = Path(folder) if folder else out / "reports" / several.name
+    written = write_several(several, target, formats)
+    console = _console()
+    typer.echo(several.title)
+    for table in several.terminal(console.width):
+        console.print(table)
+    for note in several.notes:
+        typer.echo(f"- {note}")
+    return _name_files(written)
+
+
+def _console() -> Any:
+    """Standard output; of a fixed width where it is no terminal."""
+    from rich.console import Console
+
+    fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(width=fixed)
+
+
+def _name_files(written: Sequence[Path]) -> Path | None:
+    """Say where the files are; returns the page."""
+    page = next((path for path in written if path.suffix == ".html"), None)
+    drawn = {".png", ".svg", ".pdf"}
+    tables = [path.name for path in written if path.suffix not in {".html", *drawn}]
+    figures = list(dict.fromkeys(path.stem for path in written if path.suffix in drawn))
+    typer.echo(f"report:  {page or written[0].parent}")
+    if tables:
+        typer.echo(f"tables:  {', '.join(tables)}")
+    if figures:
+        typer.echo(f"figures: {', '.join(figures)} (.png, .svg, .pdf)")
+    return page
+
+
+def _open(page: Path | None) -> None:
+    """Show the page in the user's browser."""
+    import webbrowser
+
+    if page is None:
+        raise UserError("--open needs the page: add --format html")
+    if not webbrowser.open(page.resolve().as_uri()):
+        raise UserError(f"no browser to open here: open {page} in one")
 
 
 WIDE = 190  # columns of a table that goes to a file or a pipe

@@ -23,6 +23,7 @@ class Data:
     along. ``test``: indices of the test examples where the data set fixes them, ``validation``
     those of validation; None: the harness draws them. Where both are fixed and some examples are in
     neither, those are for training. ``subjects``: int64 [n], who or what each image shows.
+    ``groups``: [n], the name of each image's source, such as its generator: for reports only.
     ``note``: what a reader of a result must know.
     """
 
@@ -35,6 +36,7 @@ class Data:
     validation: np.ndarray | None = None
     test: np.ndarray | None = None
     note: str = ""
+    groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         self._check_shape()

@@ -92,6 +92,7 @@ class Readout:
 
     ``target``: the value of a perfect method; None: the mean of the retrained population.
     ``main``: shown in the terminal's table; ``short``: its heading there where space is scarce.
+    ``attack``: whose number it is, as spelled; the harness fills it in.
     """
 
     name: str
@@ -101,6 +102,7 @@ class Readout:
     percent: bool = False
     main: bool = False
     short: str = ""
+    attack: str = ""
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any
 
 from bench.config import Config, dump_toml, load_config
 from bench.experiment import ORIGINAL, Cell, Experiment
+from bench.extras import extras
 from bench.outputs import Outputs, Scores
 from bench.results import Run, request_folder, write_run
 from bench.schedule import Report, plan, progress, run_cells
@@ -35,14 +36,15 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     with progress(quiet) as report:
         run_cells(experiment, feature_cells(experiment), 0, report)
         for step in experiment.requests:
-            scores = make_all(step, named(report, step))
-            write_run(step, request_folder(folder, step.request), scores)
-    if step.request is not None:
-        write_run(step, folder, scores)  # of the last request: all that was asked for is forgotten
+            outputs, scores = make_all(step, named(report, step))
+            beside = extras(step, outputs)
+            write_run(step, request_folder(folder, step.request), scores, beside)
+    if step.request is not None:  # the last request: all that was asked for is forgotten
+        write_run(step, folder, scores, beside)
     return Run.load(folder)
 
 
-def make_all(experiment: Experiment, report: Report) -> Scores:
+def make_all(experiment: Experiment, report: Report) -> tuple[Outputs, Scores]:
     """Make whatever is missing of a run, or of one of its requests, stage by stage."""
     timed = experiment.config.timed
     train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
@@ -53,7 +55,8 @@ def make_all(experiment: Experiment, report: Report) -> Scores:
     for cells in (predict, relearn):
         run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
     run_cells(experiment, untrained, 0, report)
-    return score_all(experiment, gather(experiment), report)
+    outputs = gather(experiment)
+    return outputs, score_all(experiment, outputs, report)
 
 
 def named(report: Report, experiment: Experiment) -> Report:
@@ -113,4 +116,11 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
             found.append(scores)
             report("score", len(found), len(attacks))
     together = merged(list(experiment.attacks), found)
-    return replace(together, notes=[*outputs.notes, *together.notes])
+    whose = [
+        label for label, of in zip(experiment.attacks, found, strict=True) for _ in of.readouts
+    ]
+    readouts = [
+        replace(readout, attack=label)
+        for readout, label in zip(together.readouts, whose, strict=True)
+    ]
+    return replace(together, readouts=readouts, notes=[*outputs.notes, *together.notes])

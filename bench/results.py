@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import datetime
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from bench.card import about_of
 from bench.config import Config
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.outputs import Population, Scores
 from bench.provenance import provenance
+from bench.registry import Plugin
 from bench.stages.score import as_record, from_record, gather
 from bench.store import (
     describe_file,
@@ -29,7 +34,7 @@ if TYPE_CHECKING:
 
     from reports.compare import Comparison
 
-RECORD, CURVES = "run.json", "curves.npz"
+RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
 REQUEST = "request-"
 
 
@@ -38,12 +43,14 @@ class Run:
     """A finished run, read from its folder; reports are made from this alone.
 
     Of several requests, one after another, each is a run of its own in ``requests``; the run's own
-    record and scores are those after the last one.
+    record and scores are those after the last one. ``extras``: what bench/extras.py made; empty in
+    a run of an older version.
     """
 
     folder: Path
     record: dict[str, Any]
     scores_of: Scores
+    extras: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @classmethod
     def load(cls, folder: str | Path) -> Run:
@@ -55,7 +62,10 @@ class Run:
             )
         record = read_record(folder / RECORD)
         curves = unpack_arrays(read_checked(folder / CURVES, record["curves"]))
-        return cls(folder, record, from_record(record, curves))
+        extras = {}
+        if "extras" in record:
+            extras = unpack_arrays(read_checked(folder / EXTRAS, record["extras"]))
+        return cls(folder, record, from_record(record, curves), extras)
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:
@@ -82,7 +92,7 @@ class Run:
 
     def scores(self) -> pd.DataFrame:
         """All numbers, tidy: one line per row and readout."""
-        from reports.table import tidy
+        from reports.long import tidy
 
         return tidy(self)
 
@@ -120,7 +130,8 @@ def find_run(name: str | None, out: Path) -> Path:
     """A run by its folder or name; the newest of ``out`` where none is named."""
     if name is not None:
         candidates = [Path(name), out / "runs" / name]
-        return next((c for c in candidates if (c / RECORD).is_file()), candidates[0])
+        started = [c for c in candidates if (c / "config.toml").is_file()]
+        return next((c for c in candidates if (c / RECORD).is_file()), (started or candidates)[0])
     finished = sorted((out / "runs").glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
     if not finished:
         raise UserError(f"no finished run in {out / 'runs'}: make one with bench run")
@@ -132,10 +143,16 @@ def request_folder(folder: Path, request: int | None) -> Path:
     return folder if request is None else folder / f"{REQUEST}{request}"
 
 
-def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
-    """Write the run's curves, then its record."""
-    curves = pack_arrays(scores.curves)
-    write_atomic(folder / CURVES, curves)
+def write_run(
+    experiment: Experiment,
+    folder: Path,
+    scores: Scores,
+    extras: Mapping[str, np.ndarray] | None = None,
+) -> None:
+    """Write the run's curves and extras, then its record."""
+    arrays = {CURVES: pack_arrays(scores.curves), EXTRAS: pack_arrays(extras or {})}
+    for name, content in arrays.items():
+        write_atomic(folder / name, content)
     config, split, data = experiment.config, experiment.split, experiment.data
     record = {
         "config": config.model_dump(mode="json"),
@@ -156,10 +173,33 @@ def write_run(experiment: Experiment, folder: Path, scores: Scores) -> None:
         **request_record(experiment),
         "provenance": provenance(str(experiment.device)),
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "curves": describe_file(folder / CURVES, curves),
+        "settings": settings(experiment),
+        "about": about(experiment),
+        "curves": describe_file(folder / CURVES, arrays[CURVES]),
+        "extras": describe_file(folder / EXTRAS, arrays[EXTRAS]),
         **as_record(scores),
     }
     write_record(folder / RECORD, record)
+
+
+def settings(experiment: Experiment) -> dict[str, dict[str, Any]]:
+    """Every parameter of what was chosen by name, defaults spelled out: runs can be compared."""
+    return {kind: plugin.params for kind, plugin in _chosen(experiment).items()}
+
+
+def _chosen(experiment: Experiment) -> dict[str, Plugin]:
+    dataset = experiment.registry.resolve("datasets", experiment.config.dataset)
+    return {"dataset": dataset, "scenario": experiment.scenario, "model": experiment.model}
+
+
+def about(experiment: Experiment) -> dict[str, dict[str, str]]:
+    """What the plugins' own files say of them, by label: a report travels without the code."""
+    kinds = {"attacks": experiment.attacks, "methods": experiment.methods}
+    kinds |= {kind: {plugin.label: plugin} for kind, plugin in _chosen(experiment).items()}
+    return {
+        kind: {label: about_of(plugin.target) for label, plugin in plugins.items()}
+        for kind, plugins in kinds.items()
+    }
 
 
 def request_record(experiment: Experiment) -> dict[str, int]:
@@ -189,6 +229,7 @@ def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
         "done": len(there),
         "notes": [{"member": r["member"], "text": t} for r in records for t in r["notes"]],
         "cost": [r["cost"] for r in records],
+        "prepares": plugin().prepares(),
         "prepare_cost": [r["cost"] for r in prepared],
         "carry_cost": [r["carry_cost"] for r in records if "carry_cost" in r],
         "failures": [

@@ -166,7 +166,8 @@ def _plain_lines(every_s: float = 15.0) -> Report:
             return
         last = now
         elapsed = now - started.setdefault(stage, now)
-        print(f"{stage}: {done}/{total} ({elapsed:.0f} s)", file=sys.stderr, flush=True)
+        left = f", about {elapsed / done * (total - done):.0f} s left" if 0 < done < total else ""
+        print(f"{stage}: {done}/{total} ({elapsed:.0f} s{left})", file=sys.stderr, flush=True)
 
     return report
 

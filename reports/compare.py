@@ -11,9 +11,8 @@ is 1 + the number of methods that are better at the 5 % level: equal ranks are n
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from itertools import combinations
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,15 +67,11 @@ class Replicates:
         return sign * self.centre, sign * self.drawn
 
 
-def compare(run: Run) -> list[Comparison]:
-    """All pairs of methods on all readouts, of the rows that lost no model."""
+def compare(run: Run, readouts: Iterable[Readout] | None = None) -> list[Comparison]:
+    """All pairs of methods on these readouts, by default all, of the rows that lost no model."""
     found = []
-    for readout in run.scores_of.readouts:
-        rows = replicates(run, readout)
-        pairs = [
-            difference(readout, first, second, rows) for first, second in combinations(rows, 2)
-        ]
-        found += holm(pairs)
+    for readout in run.scores_of.readouts if readouts is None else readouts:
+        found += holm(differences(readout, replicates(run, readout)))
     return found
 
 
@@ -116,33 +111,45 @@ def _replicates(
     return None
 
 
-def difference(
-    readout: Readout, first: str, second: str, rows: Mapping[str, Replicates]
-) -> Comparison:
-    """The difference of two losses, its interval and its p, not yet corrected."""
-    (a, drawn_a), (b, drawn_b) = (rows[row].loss(readout) for row in (first, second))
-    apart, drawn, of = a - b, drawn_a - drawn_b, rows[first]
+def differences(readout: Readout, rows: Mapping[str, Replicates]) -> list[Comparison]:
+    """All pairs' differences of losses, with interval and p not yet corrected."""
+    losses = {row: of.loss(readout) for row, of in rows.items()}
+    found, names = [], list(rows)
+    for place, first in enumerate(names[:-1]):
+        centre, drawn = losses[first]
+        others = [losses[name] for name in names[place + 1 :]]
+        apart = centre - np.array([loss for loss, _ in others])
+        error, degrees = _errors(drawn - np.array([of for _, of in others]), rows[first])
+        half = stats.t.ppf(1 - LEVEL / 2, degrees) * error
+        ps = p_values(apart, error, degrees)
+        found += [
+            Comparison(readout.name, first, second, *map(float, numbers))
+            for second, *numbers in zip(
+                names[place + 1 :], apart, apart - half, apart + half, ps, ps, strict=True
+            )
+        ]
+    return found
+
+
+def _errors(drawn: np.ndarray, of: Replicates) -> tuple[np.ndarray, int]:
+    """Standard errors of differences over their draws [pairs, draws], and degrees of freedom."""
+    count = drawn.shape[1]
     if of.jackknife:  # groups are left out in turn
-        degrees = len(drawn) - 1
-        error = np.sqrt(degrees / len(drawn) * ((drawn - drawn.mean()) ** 2).sum())
-    else:
-        degrees = of.models - 1
-        error = drawn.std() * np.sqrt(of.models / degrees)
-    half = stats.t.ppf(1 - LEVEL / 2, degrees) * error
-    p = p_value(apart, error, degrees)
-    return Comparison(readout.name, first, second, apart, apart - half, apart + half, p, p)
+        squares = ((drawn - drawn.mean(1, keepdims=True)) ** 2).sum(1)
+        return np.sqrt((count - 1) / count * squares), count - 1
+    return drawn.std(1) * np.sqrt(of.models / (of.models - 1)), of.models - 1
 
 
-def p_value(apart: float, error: float, degrees: int) -> float:
-    """Two-sided p of ``apart`` with standard error ``error``.
+def p_values(apart: np.ndarray, error: np.ndarray, degrees: int) -> np.ndarray:
+    """Two-sided p of each difference with its standard error.
 
     Where every model says the same, the error is 0; p is then that of the sign test.
     """
-    if apart == 0:
-        return 1.0
-    if error <= 1e-12 * abs(apart):
-        return 2.0**-degrees
-    return float(2 * stats.t.sf(abs(apart) / error, degrees))
+    found = np.full(len(apart), 2.0**-degrees)
+    sure = error <= 1e-12 * np.abs(apart)
+    found[~sure] = 2 * stats.t.sf(np.abs(apart[~sure]) / error[~sure], degrees)
+    found[apart == 0] = 1.0
+    return found
 
 
 def holm(pairs: list[Comparison]) -> list[Comparison]:
@@ -151,22 +158,20 @@ def holm(pairs: list[Comparison]) -> list[Comparison]:
     for place, index in enumerate(np.argsort([pair.p for pair in pairs], kind="stable")):
         largest = max(largest, min(1.0, (len(pairs) - place) * pairs[index].p))
         corrected[index] = largest
-    return [
-        Comparison(**{**asdict(pair), "p_holm": corrected[index]})
-        for index, pair in enumerate(pairs)
-    ]
+    return [replace(pair, p_holm=corrected[index]) for index, pair in enumerate(pairs)]
 
 
 def ranks(run: Run, comparisons: list[Comparison]) -> pd.DataFrame:
     """Rank of each method (rows) on each readout (columns, by name); missing if not compared."""
     methods = [row for row in run.record["rows"] if row != "retrain"]
-    found = pd.DataFrame(index=methods, columns=[r.name for r in run.scores_of.readouts])
+    found: dict[str, dict[str, int]] = {r.name: {} for r in run.scores_of.readouts}
     for pair in comparisons:
+        ranked = found[pair.readout]
         for row in (pair.first, pair.second):
             lost = pair.better is not None and pair.better != row
-            before = found.loc[row, pair.readout]
-            found.loc[row, pair.readout] = (1 if pd.isna(before) else before) + lost
-    return found.dropna(axis=1, how="all")
+            ranked[row] = ranked.get(row, 1) + lost
+    table = pd.DataFrame(found, index=methods, columns=list(found), dtype=object)
+    return table.dropna(axis=1, how="all")
 
 
 def as_table(comparisons: list[Comparison]) -> pd.DataFrame:
@@ -175,6 +180,6 @@ def as_table(comparisons: list[Comparison]) -> pd.DataFrame:
     ``distance``: from the target. The interval is not corrected for the number of pairs, p_holm is.
     """
     columns = [*Comparison.__dataclass_fields__, "better"]
-    lines = [{**asdict(pair), "better": pair.better or ""} for pair in comparisons]
+    lines = [{**vars(pair), "better": pair.better or ""} for pair in comparisons]
     table = pd.DataFrame(lines, columns=columns)
     return table.rename(columns={"difference": "distance_first_minus_second"})

@@ -9,16 +9,15 @@ from __future__ import annotations
 import textwrap
 from collections.abc import Callable, Iterator
 from itertools import accumulate
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from bench.outputs import Readout, Score
-from bench.store import write_atomic
-from reports.style import SETTINGS, looks
-from reports.table import NONE, SAME, heading, number, row_order, same, target_text
+from reports.notes import SAME
+from reports.style import looks
+from reports.table import NONE, heading, number, row_order, same, target_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -35,16 +34,6 @@ NOTES = [
     "then, retrain and target are retrained without it",
     "so far: time of all requests up to this one, relative to retraining at each of them",
 ]
-
-
-def write_requests(run: Run, folder: Path) -> list[Path]:
-    """The CSV and the figure (PNG, SVG) over all requests; nothing where there is but one."""
-    if len(run.requests) < 2:
-        return []
-    table = folder / "requests.csv"
-    text = over_requests(run).to_csv(index=False, lineterminator="\n")
-    write_atomic(table, text.encode())
-    return [table, *_write_figure(run, folder)]
 
 
 def over_requests(run: Run) -> pd.DataFrame:
@@ -93,7 +82,7 @@ def _mean_time(costs: list[dict[str, float | None]]) -> float | None:
     return sum(times) / len(times) if times else None
 
 
-def terminal(run: Run, width: int = 190) -> Table:
+def terminal(run: Run, width: int = 190) -> list[Table]:
     """The main readouts of each request, one line a method; without spreads if it is narrow."""
     from rich.console import Console
     from rich.measure import Measurement
@@ -101,7 +90,7 @@ def terminal(run: Run, width: int = 190) -> Table:
     console = Console(width=1000)
     roomy = _table(run, with_spread=True)
     fits = Measurement.get(console, console.options, roomy).maximum <= width
-    return roomy if fits else _table(run, with_spread=False)
+    return [roomy if fits else _table(run, with_spread=False)]
 
 
 def _table(run: Run, with_spread: bool) -> Table:
@@ -181,36 +170,17 @@ def notes(run: Run, of_one: Callable[[Run], list[str]]) -> list[str]:
     return [*NOTES, *everywhere, *somewhere]
 
 
-def _write_figure(run: Run, folder: Path) -> list[Path]:
-    import matplotlib
-
-    matplotlib.use("Agg")
-    import matplotlib.pyplot as plt
-
-    written = []
-    with matplotlib.rc_context(SETTINGS):
-        figure = draw(run)
-        for suffix in ("png", "svg"):
-            path = folder / f"requests.{suffix}"
-            figure.savefig(path, metadata={"Date": None} if suffix == "svg" else None)
-            figure.set_layout_engine("none")  # once is enough for both files
-            written.append(path)
-        plt.close(figure)
-    return written
-
-
 def draw(run: Run) -> Figure:
     """One panel a readout, over the examples forgotten so far: a line a row, 95 % intervals."""
-    import matplotlib.pyplot as plt
+    from matplotlib.figure import Figure
 
     announced = {r.name: r for r in run.scores_of.readouts}
     readouts = [announced[name] for name in DRAWN if name in announced] or _main(run)[:4]
     count = len(readouts) + 1  # and the cost; then the legend
     columns = 3 if count > 3 else 2
     lines = -(-(count + 1) // columns)
-    figure, grid = plt.subplots(
-        lines, columns, figsize=(3.1 * columns, 2.5 * lines), squeeze=False, layout="constrained"
-    )
+    figure = Figure(figsize=(3.1 * columns, 2.5 * lines), layout="constrained")
+    grid = figure.subplots(lines, columns, squeeze=False)
     panels, (corner, *rest) = grid.flat[:count], grid.flat[count:]
     rows = ["retrained", *(row for row in row_order(run) if row != "constant")]
     styles = {row: looks(rows)[row] for row in rows}

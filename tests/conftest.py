@@ -11,16 +11,19 @@ from hypothesis import settings
 
 import bench
 from bench.config import Config, load_config
+from bench.store import write_record
 
 os.environ["NO_COLOR"] = "1"
 torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")
 
-REPORT_FILES = {"table.csv", "table.md", "comparisons.csv"} | {
+TABLES = {f"table.{kind}" for kind in ("csv", "md", "tex", "json")}
+REPORT_FILES = {"index.html", "long.csv", "cells.csv", "comparisons.csv"} | TABLES
+REPORT_FILES |= {
     f"{name}.{kind}"
-    for name in ("roc", "entropy", "attack-scores", "epsilon")
-    for kind in ("png", "svg")
+    for name in ("answer", "readouts", "roc", "entropy", "attack-scores", "epsilon")
+    for kind in ("png", "svg", "pdf")
 }
 TINY = {
     "dataset": "digits",
@@ -37,6 +40,16 @@ TINY = {
 def tiny(out: Path, **changes: object) -> Config:
     """The tiny configuration, with results in ``out``."""
     return load_config({**TINY, "out": str(out), **changes})
+
+
+def as_if(run: bench.Run, folder: Path, **changes: object) -> Path:
+    """A copy of a run's folder with another record: a run of other settings, made in no time."""
+    folder.mkdir(parents=True)
+    for name in ("curves.npz", "extras.npz"):
+        (folder / name).write_bytes((run.folder / name).read_bytes())
+    record = {k: v for k, v in run.record.items() if k != "schema_version"}
+    write_record(folder / "run.json", record | changes)
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -40,7 +40,7 @@ def finished(recipe):
 
 def test_run_prints_the_table_on_stdout_and_progress_on_stderr(finished):
     assert finished.returncode == 0
-    for word in ("original", "retrain", "ssd", "constant", "target", "membership", "roc.png"):
+    for word in ("original", "retrain", "ssd", "constant", "target", "membership", "attack-scores"):
         assert word in finished.stdout
     assert "train: 0/4" in finished.stderr
     assert "0/4" not in finished.stdout
@@ -49,12 +49,14 @@ def test_run_prints_the_table_on_stdout_and_progress_on_stderr(finished):
 
 def test_the_files_that_run_names_are_there(finished, recipe):
     lines = finished.stdout.splitlines()
+    (page,) = [Path(line.split()[1]) for line in lines if line.startswith("report: ")]
     (tables,) = [line for line in lines if line.startswith("tables: ")]
-    for path in tables.removeprefix("tables: ").partition(" (")[0].split(", "):
-        assert Path(path).is_file()
+    for name in (page.name, *tables.removeprefix("tables: ").strip().split(", ")):
+        assert (page.parent / name).is_file()
     (folder,) = (recipe.parent / "out" / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.toml", "run.json", "curves.npz"} | REPORT_FILES
+    assert names == {"config.toml", "run.json", "curves.npz", "extras.npz", "report"}
+    assert {path.name for path in (folder / "report").iterdir()} == REPORT_FILES
 
 
 def test_run_again_is_silent_about_stages_that_are_done(finished, recipe):
@@ -73,16 +75,16 @@ def test_the_stored_configuration_is_a_recipe_of_the_same_run(finished, recipe):
 
 def test_report_makes_the_same_table_elsewhere(finished, recipe, tmp_path):
     (folder,) = (recipe.parent / "out" / "runs").iterdir()
-    table = finished.stdout.partition("tables:")[0]
+    table = finished.stdout.partition("report:")[0]
     for arguments in (
         ["report", folder],
         ["report", "--out", recipe.parent / "out"],
         ["report", folder.name, "--out", recipe.parent / "out"],
     ):
-        reported = bench(*arguments, "--to", tmp_path / "report")
+        reported = bench(*arguments, "--to", tmp_path / "report", "--format", "latex")
         assert reported.returncode == 0, reported.stderr
-        assert reported.stdout.partition("tables:")[0] == table
-    assert (tmp_path / "report" / "roc.svg").is_file()
+        assert reported.stdout.partition("report:")[0] == table
+    assert [path.name for path in (tmp_path / "report").iterdir()] == ["table.tex"]
 
 
 def test_dry_run_says_what_is_there_and_makes_nothing(recipe, tmp_path):

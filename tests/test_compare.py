@@ -12,7 +12,7 @@ from scipy import stats
 
 from attacks.shared.intervals import score_models
 from bench.outputs import Readout, Scores
-from reports.compare import Comparison, compare, holm, p_value, ranks
+from reports.compare import Comparison, compare, holm, p_values, ranks
 from tests.test_scores import rng
 
 COUNT = 12
@@ -87,9 +87,9 @@ def test_rows_that_lost_models_are_not_compared():
 
 
 def test_equal_everywhere_is_a_tie_and_constant_difference_needs_models():
-    assert p_value(0.0, 0.0, 5) == 1
-    assert p_value(1.0, 0.0, 2) == 0.25
-    assert p_value(1.0, 0.0, 11) == pytest.approx(2**-11)
+    apart, error = np.array([0.0, 1.0]), np.array([0.0, 0.0])
+    assert p_values(apart, error, 2).tolist() == [1, 0.25]
+    assert p_values(apart, error, 11).tolist() == [1, 2**-11]
 
 
 def test_false_alarms_stay_at_five_percent():

@@ -296,12 +296,13 @@ def test_run_prints_the_table_of_each_request_and_draws_all(config, run, capsys,
     recipe.write_text(dump_toml(config.model_dump(mode="json")))
     assert main(["run", "-q", "--config", str(recipe)]) == 0
     printed = capsys.readouterr().out
-    for words in ("request 1", "20 gone", "request 3", "60 gone", "so far", "requests.png"):
+    for words in ("request 1", "20 gone", "request 3", "60 gone", "so far", "requests.csv"):
         assert words in printed
+    assert 'id="requests"' in (run.folder / "report" / "index.html").read_text()
     assert "counting: 20 of 204, 0 before (2 of 2 models)" in printed
     assert "- request 1: counting: " in printed
     for name in ("requests.csv", "requests.png", "requests.svg"):
-        assert (run.folder / name).stat().st_size > 1000
+        assert (run.folder / "report" / name).stat().st_size > 1000
     assert main(["run", "--config", str(recipe), "--dry-run"]) == 0
     planned = capsys.readouterr().out
     assert planned.count("train     original") == 1

@@ -110,4 +110,5 @@ def read_tree(
         validation=positions.get("val"),
         test=positions.get("test"),
         note="; ".join(notes),
+        groups=np.array([images[place].source for place in kept]),
     )

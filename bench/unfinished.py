@@ -1,0 +1,68 @@
+"""Runs that are not finished: what is there of them, what failed, and how to go on."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from bench.errors import UserError
+from bench.results import RECORD
+
+if TYPE_CHECKING:
+    from bench.experiment import Experiment
+
+CONFIG = "config.toml"
+
+
+def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
+    """The finished runs among ``folders``; says in a line what each of the others lacks.
+
+    Raises UserError where none is finished. Folders that hold no run at all stay, for their reader
+    to refuse.
+    """
+    lines = {
+        folder: missing(folder)
+        for folder in folders
+        if not (folder / RECORD).is_file() and (folder / CONFIG).is_file()
+    }
+    if lines and len(lines) == len(folders):
+        raise UserError("; ".join(lines.values()))
+    for line in lines.values():
+        print(line, file=sys.stderr)
+    return [folder for folder in folders if folder not in lines]
+
+
+def missing(folder: Path) -> str:
+    """One line: how many cells of each stage are there, which failed, and how to go on."""
+    from bench.config import load_config
+    from bench.experiment import Experiment
+
+    go_on = f"go on with: bench run --config {folder / CONFIG}"
+    out = str(folder.resolve().parent.parent)
+    try:
+        experiment = Experiment(load_config({"out": out}, str(folder / CONFIG)))
+        counts = _counts(experiment)
+    except UserError as error:  # its data or plugins are not on this machine
+        return f"{folder} is not finished: no {RECORD} ({error}); {go_on}"
+    failed = [
+        f"{row}, model {member}: {failure['reason']}"
+        for step in experiment.requests
+        for row in step.methods
+        for member in range(step.config.models)
+        if (failure := step.failure(row, member))
+    ]
+    told = f"; failed: {'; '.join(failed)}" if failed else ""
+    return f"{folder} is not finished (cells there: {', '.join(counts)}){told}; {go_on}"
+
+
+def _counts(experiment: Experiment) -> list[str]:
+    """Of each stage, how many cells are there and how many it has, over all requests."""
+    from bench.schedule import plan
+
+    there: dict[str, list[bool]] = {}
+    for step in experiment.requests:
+        for cell in (cell for cells in plan(step) for cell in cells):
+            there.setdefault(cell.stage, []).append(step.has(cell))
+    return [f"{stage} {sum(found)}/{len(found)}" for stage, found in there.items()]
