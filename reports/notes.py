@@ -16,8 +16,8 @@ RANKS = (
     "(paired bootstrap over models, Holm, 5 %)"
 )
 BOLD = (
-    "bold: no method is nearer to the target, and the data support that it is nearer than some "
-    "other (paired, Holm, 5 %)"
+    "bold: the data support that it is nearer to the target than some other method, and that none "
+    "is nearer (paired, Holm, 5 %); what looks nearer is bold too, or nothing is"
 )
 
 

@@ -98,14 +98,26 @@ def target_text(run: Run, readout: Readout) -> str:
 
 
 def supported(compared: Iterable[Comparison]) -> dict[str, set[str]]:
-    """Per readout the rows that may be set in bold: none is better, and some other is worse."""
-    found: dict[str, tuple[set[str], set[str]]] = {}
+    """Per readout the rows that may be set in bold.
+
+    None is better, some other is worse, and whatever looks nearer to the target is bold too: else a
+    number would stand out beside a plain one that looks better.
+    """
+    found: dict[str, list[Comparison]] = {}
     for pair in compared:
-        if pair.better is not None:
-            won, lost = found.setdefault(pair.readout, (set(), set()))
-            won.add(pair.better)
-            lost.add(pair.second if pair.better == pair.first else pair.first)
-    return {readout: won - lost for readout, (won, lost) in found.items()}
+        found.setdefault(pair.readout, []).append(pair)
+    return {readout: _bold(pairs) for readout, pairs in found.items()}
+
+
+def _bold(pairs: list[Comparison]) -> set[str]:
+    sides = {pair: (pair.first, pair.second) for pair in pairs}
+    told = [pair for pair in pairs if pair.better is not None]
+    lost = {row for pair in told for row in sides[pair] if row != pair.better}
+    best = {pair.better for pair in told} - lost
+    nearer = [sides[p] if p.difference < 0 else sides[p][::-1] for p in pairs if p.difference]
+    while dimmed := {far for near, far in nearer if far in best and near not in best}:
+        best -= dimmed
+    return best
 
 
 def cells(

@@ -14,6 +14,7 @@ from bench.results import Run
 from reports import forgotten, latex, page, plain
 from reports.about import parts
 from reports.answer import spread
+from reports.compare import Comparison
 from reports.figures import drawings, save
 from reports.long import tidy
 from reports.svg import Sheet
@@ -214,6 +215,18 @@ def test_only_what_the_data_support_is_bold(tiny_run, tiny_page):
     for row in ("original", "retrain", "constant"):
         line = re.search(rf'data-value="{row}">.*?</tr>', tiny_page, re.DOTALL).group()
         assert "best" not in line
+
+
+def test_nothing_is_bold_beside_a_plain_number_that_looks_better():
+    def pair(first, second, difference, p):
+        return Comparison("F", first, second, difference, -1.0, 1.0, p, p)
+
+    told = pair("b", "c", -0.1, 0.01)
+    assert supported([told]) == {"F": {"b"}}
+    looks_better = [pair("a", "b", -0.2, 0.9), pair("a", "c", -0.3, 0.9)]
+    assert supported([told, *looks_better]) == {"F": set()}
+    both = [pair("a", "b", -0.2, 0.9), pair("a", "c", -0.3, 0.01)]
+    assert supported([told, *both]) == {"F": {"a", "b"}}
 
 
 def test_names_stay_text_and_an_older_run_goes_without_what_it_lacks(tiny_run):
