@@ -10,17 +10,20 @@ HEADING = re.compile(r"^([A-Z][A-Za-z ]{2,24}): ")
 
 @dataclass
 class Part:
-    """A paragraph: its heading, if it has one, and its lines; formulas stand on lines apart."""
+    """A paragraph: its heading, if it has one, and its lines; formulas and points stand apart."""
 
     heading: str
-    lines: list[tuple[str, bool]] = field(default_factory=list)  # text, is it indented?
+    lines: list[tuple[str, bool]] = field(default_factory=list)  # text, does it stand apart?
 
     def add(self, text: str) -> None:
-        indented = text.startswith("  ")
-        if self.lines and not indented and not self.lines[-1][1]:
-            self.lines[-1] = (f"{self.lines[-1][0]} {text.strip()}", False)
+        """Add a line of the docstring: to the one before, unless it stands apart."""
+        point, indented = text.startswith("- "), text.startswith("  ")
+        before, apart = self.lines[-1] if self.lines else ("", True)
+        goes_on = indented if before.startswith("- ") else not indented and not apart
+        if goes_on and not point:
+            self.lines[-1] = (f"{before} {text.strip()}", apart)
         else:
-            self.lines.append((text.strip(), indented))
+            self.lines.append((text.strip(), point or indented))
 
 
 @dataclass(frozen=True)

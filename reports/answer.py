@@ -219,10 +219,11 @@ def _legend(figure: Figure, of: Drawing, rows: list[str]) -> None:
 COLUMNS = 8  # readouts side by side
 
 
-def readouts(run: Run) -> Figure:
+def readouts(run: Run) -> Figure | None:
     """Every main readout as a column, every row as a line: value, 95 % interval, target, floor."""
-    drawing, known = Drawing(run), _scored(run)
-    shown = [readout for readout in main_readouts(run) if readout.name in known]
+    drawing, shown = Drawing(run), main_readouts(run)
+    if not shown:
+        return None
     names = [folded(row, 30) for row in drawing.rows]
     lines = -(-len(shown) // COLUMNS)
     columns = -(-len(shown) // lines)

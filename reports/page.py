@@ -52,7 +52,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters["folding"] = folding
+    made.filters |= {"folding": folding, "coded": coded}
     script = made.loader.get_source(made, "page.js")[0]
     style = made.loader.get_source(made, "page.css")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
@@ -65,6 +65,11 @@ def environment() -> Environment:
         "number": number,
     }
     return made
+
+
+def coded(text: str) -> Markup:
+    """A docstring's text, with what it sets in backticks as code."""
+    return Markup(re.sub(r"(`+)(.+?)\1", r"<code>\2</code>", str(escape(text))))
 
 
 def folding(name: str) -> Markup:

@@ -83,8 +83,13 @@ def row_order(run: Run) -> list[str]:
 
 
 def main_readouts(run: Run) -> list[Readout]:
-    """What is shown where space is scarce; everything, of attacks that have no main readout."""
-    return [r for r in run.scores_of.readouts if r.main] or run.scores_of.readouts
+    """What is shown where space is scarce; everything, of attacks that have no main readout.
+
+    A readout that no row has is left out; a note says why.
+    """
+    scored = {score.readout for score in run.scores_of.scores}
+    known = [readout for readout in run.scores_of.readouts if readout.name in scored]
+    return [readout for readout in known if readout.main] or known
 
 
 def target_text(run: Run, readout: Readout) -> str:

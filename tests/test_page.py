@@ -281,7 +281,10 @@ def test_a_docstring_falls_into_its_own_parts():
     assert about.summary == "What."
     assert [part.heading for part in about.parts] == ["Citation", "Equations", "Deviations"]
     assert about.parts[1].lines == [("two,", False), ("x = 1;", True), ("y = 2.", True)]
+    points = parts("What.\n\nSteps: first\n- one, which\n  goes on;\n- two.\n\nText.").parts
+    assert points[0].lines == [("first", False), ("- one, which goes on;", True), ("- two.", True)]
     assert parts("") is None
+    assert page.coded("``a<b`` and `c`") == "<code>a&lt;b</code> and <code>c</code>"
 
 
 def test_samples_show_the_poison(tiny_run):

@@ -14,7 +14,8 @@ from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.outputs import Outputs, Population
 from bench.stages.score import _stage_keys, gather, identical
-from reports.table import footnotes, to_markdown
+from reports.notes import footnotes
+from reports.plain import to_markdown
 from tests.conftest import tiny
 from tests.test_scores import populations
 

@@ -85,6 +85,15 @@ def test_the_terminal_table_fits_and_has_every_main_readout(tiny_run, width):
             assert not readout.main or readout.short in text
 
 
+def test_a_run_that_nothing_could_be_scored_of_is_reported(tiny_run, tmp_path):
+    nothing = dataclasses.replace(tiny_run.scores_of, scores=[], curves={})
+    run = Run(tiny_run.folder, tiny_run.record, nothing)
+    assert terminal(run, 80)
+    written = {path.name for path in write_report(run, tmp_path)}
+    assert {"index.html", "table.tex", "long.csv"} <= written
+    assert not any(name.endswith(".png") for name in written)
+
+
 def test_footnotes_warn_of_few_models_and_of_poison_that_was_not_learnt(tiny_run):
     notes = " ".join(footnotes(tiny_run))
     assert "did not learn the forget set" in notes

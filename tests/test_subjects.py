@@ -16,7 +16,7 @@ from bench.places import places
 from bench.registry import Registry
 from bench.scenario import TrainingSet
 from bench.scenarios.subject_removal import subject_removal, together
-from reports.table import footnotes
+from reports.notes import footnotes
 from tests.conftest import TINY
 from tests.test_truefake import picture
 
