@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+import shlex
 import subprocess
 import sys
 from importlib.metadata import PackageNotFoundError, version
@@ -29,8 +30,15 @@ def provenance(device: str) -> dict[str, Any]:
         "memory_gib": _memory_gib(),
         "device": device,
         "git": _git_state(),
-        "command": " ".join(["bench", *sys.argv[1:]]) if "bench" in sys.argv[0] else "python",
+        "command": _command(),
     }
+
+
+def _command() -> str:
+    """What was typed, ready to be pasted into a shell; "python" for a call from Python."""
+    program = Path(sys.argv[0])
+    typed = program.name == "bench" or program.parts[-2:] == ("bench", "__main__.py")
+    return shlex.join(["bench", *sys.argv[1:]]) if typed else "python"
 
 
 def _version(package: str) -> str:
