@@ -47,7 +47,8 @@ class TrainSettings(Settings):
 
     ``crop``: the side of what augment = detector leaves of a training image. ``views``: of how many
     augmented copies of an image a frozen backbone's features are kept (0: none are kept, and every
-    epoch goes through the whole network).
+    epoch goes through the whole network). ``precision``: bf16 is bf16 arithmetic with fp32 weights;
+    auto takes it where a short measurement says that it pays.
     """
 
     epochs: Count = 40
@@ -62,7 +63,7 @@ class TrainSettings(Settings):
     augment: Literal["none", "crop-flip", "detector"] = "none"
     crop: Count = 96
     views: Annotated[int, Field(ge=0)] = 4
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["auto", "fp32", "bf16"] = "fp32"
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide a model's weights; those with an effect, as keys have them."""

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench import seeds
 from bench.attack import refuse_overlaps, stage_of
-from bench.config import Config, cores
+from bench.config import Config, TrainSettings, cores
 from bench.data import Data
 from bench.errors import UserError
 from bench.places import places
@@ -162,7 +162,7 @@ class Experiment:
             version=TRAIN_VERSION,
             split=self.split.key,
             model=self.model.identity,
-            recipe=self.config.train.identity(),
+            recipe=self.settings.identity(),
             role=row,
             member=member,
             **(self.turn if row == RETRAINED else {}),
@@ -240,12 +240,29 @@ class Experiment:
     def device(self) -> torch.device:
         return find_device(self.config.device)
 
+    @property
+    def settings(self) -> TrainSettings:
+        """How models are trained, with the precision that was settled on."""
+        given = self.config.train
+        return self.recipe.settings if given.precision == "auto" else given
+
     @cached_property
     def recipe(self) -> Recipe:
+        """How models are trained and made."""
+        if self.request is not None:
+            return self._whole.recipe
+        from bench.precision import settled
         from bench.recipe import Recipe
 
         build = self.frozen.head if self.frozen else self.build
-        return Recipe(self.config.train, build, len(self.data.classes), self.device)
+        recipe = Recipe(self.config.train, build, len(self.data.classes), self.device)
+        if self.config.train.precision != "auto":
+            return recipe
+        shape = (self.data.channels, *self.data.image_size)
+        if self.frozen:
+            shape = (self.frozen.width,)
+        settings = settled(recipe, shape, self.model.identity, self.decoded)
+        return replace(recipe, settings=settings)
 
     def build(self) -> torch.nn.Module:
         """The network that the configuration names, whole; draws from the global generator."""

@@ -165,6 +165,7 @@ def write_run(
         "scenario": experiment.scenario.label,
         "split_note": split.note,
         "model": experiment.model.label,
+        "precision": experiment.settings.precision,
         "sizes": {
             part: len(getattr(split, part))
             for part in ("train", "forget", "retain", "validation", "test")

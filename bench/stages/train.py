@@ -34,7 +34,7 @@ def train(experiment: Experiment, cell: Cell, alone: bool) -> None:
         "seed": list(name),
         "data": experiment.data.name,
         "model": experiment.model.label,
-        "recipe": experiment.config.train.model_dump(mode="json"),
+        "recipe": recipe.settings.model_dump(mode="json"),
         "cost": cost.as_record(),
     }
     experiment.store.write_tensors("train", experiment.key(cell), record, weights)

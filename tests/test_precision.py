@@ -1,0 +1,38 @@
+"""precision = auto: measured once, remembered, and part of what models are known by."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bench import precision
+from bench.experiment import Cell, Experiment
+from tests.conftest import tiny
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((0.5, 1.0), "fp32")]
+)
+def test_bf16_is_taken_where_it_pays(tmp_path, monkeypatch, seconds, expected):
+    measured = dict(zip(("fp32", "bf16"), seconds, strict=True))
+    monkeypatch.setattr(precision, "_step", lambda _r, _m, _b, kind: measured[kind])
+    config = tiny(tmp_path, train={"precision": "auto"})
+    settled = Experiment(config)
+    assert settled.recipe.settings.precision == settled.settings.precision == expected
+    monkeypatch.setattr(precision, "_step", None)  # what is remembered is not measured again
+    assert Experiment(config).settings.precision == expected
+    chosen = Experiment(tiny(tmp_path, train={"precision": expected}))
+    cell = Cell("train", "original", 0)
+    assert settled.key(cell) == chosen.key(cell)
+
+
+def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    experiment = Experiment(tiny(tmp_path, train={"precision": "auto"}))
+    assert experiment.settings.precision in ("fp32", "bf16")
+    [file] = (tmp_path / "decoded").glob("precision-*.json")
+    assert all(seconds > 0 for seconds in json.loads(file.read_text()).values())
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
