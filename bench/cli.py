@@ -170,15 +170,18 @@ def report(
     from bench.unfinished import refuse_unfinished
 
     chosen = tuple(kind.value for kind in formats or Format)
-    folders = [find_run(name, Path(out)) for name in runs or [None]]
+    if show_page and Format.html not in chosen:
+        raise UserError("--open needs the page: add --format html")
+    named = [find_run(name, Path(out)) for name in runs or [None]]
+    folders = list({folder.resolve(): folder for folder in named}.values())
     there = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in there]
     if len(folders) > 1:
         page = _show_several(loaded, Path(out), to, chosen)
     else:
         page = _show(loaded[0], to, chosen)
-    if show_page:
-        _open(page)
+    if show_page and not _open(page):
+        typer.echo(f"no browser to open here: open {page} in one", err=True)
     if len(there) < len(folders):
         raise typer.Exit(1)
 
@@ -316,14 +319,11 @@ def _name_files(written: Sequence[Path]) -> Path | None:
     return page
 
 
-def _open(page: Path | None) -> None:
-    """Show the page in the user's browser."""
+def _open(page: Path) -> bool:
+    """Show the page in the user's browser, if there is one."""
     import webbrowser
 
-    if page is None:
-        raise UserError("--open needs the page: add --format html")
-    if not webbrowser.open(page.resolve().as_uri()):
-        raise UserError(f"no browser to open here: open {page} in one")
+    return webbrowser.open(page.resolve().as_uri())
 
 
 WIDE = 190  # columns of a table that goes to a file or a pipe

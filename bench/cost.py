@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -95,6 +96,9 @@ class _PeakMemory:
             torch.cuda.reset_peak_memory_stats(device)
             self.before = torch.cuda.memory_allocated(device) / 2**20
             return
+        # What was freed before and kept for reuse would hide what is needed now.
+        with suppress(OSError, AttributeError):
+            ctypes.CDLL(None).malloc_trim(0)
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
         self.before = _status_mb("VmRSS")

@@ -120,8 +120,9 @@ def _state(paths: Sequence[str], what: str) -> str:
     """A hash of the files as they are on this disk now."""
     digest = hashlib.sha256(what.encode())
     for path in paths:
-        state = os.stat(path)
-        digest.update(f"{path} {state.st_size} {state.st_mtime_ns}\n".encode())
+        state = os.stat(path) if os.path.exists(path) else None  # a link may lead nowhere
+        known = f"{state.st_size} {state.st_mtime_ns}" if state else "nowhere"
+        digest.update(f"{path} {known}\n".encode())
     return digest.hexdigest()[:32]
 
 

@@ -63,7 +63,9 @@ class Experiment:
         refuse_overlaps(self.attacks.values())
 
     def _distinct(self, kind: str, texts: list[str]) -> dict[str, Plugin]:
+        usual = Config.model_fields[kind].default  # first among all, as tables have them
         names = [e.name for e in self.registry.entries(kind)]
+        names.sort(key=lambda name: usual.index(name) if name in usual else len(usual))
         spelled = [name for text in texts for name in (names if text == "all" else [text])]
         plugins = [self.registry.resolve(kind, text) for text in spelled]
         return {plugin.label: plugin for plugin in plugins}

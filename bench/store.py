@@ -70,7 +70,13 @@ class Store:
     def open(self) -> Store:
         """Make sure that the folder can be written, and sweep up after killed runs."""
         probe = self.folder / ".writable"
-        write_atomic(probe, b"")
+        try:
+            write_atomic(probe, b"")
+        except UserError as error:
+            reason = error.__cause__.strerror
+            raise UserError(
+                f"cannot write to {self.folder} ({reason}): choose another folder with --out"
+            ) from error
         probe.unlink(missing_ok=True)
         for leftover in self.folder.rglob(".tmp-*"):
             with contextlib.suppress(OSError):

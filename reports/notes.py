@@ -80,6 +80,11 @@ def of_row(run: Run, row: str) -> list[str]:
             f"{row}: {len(record['failures'])} of {count} models failed ({first['stage']}, "
             f"model {first['member']}: {first['reason']}; see {first['file']})"
         )
+        if record["done"] > 0:
+            notes.append(
+                f"{row}: N = {record['done']}, the others' is {count}: its F and the numbers of "
+                "attacks are not to be compared with theirs"
+            )
     for text in dict.fromkeys(note["text"] for note in record["notes"]):
         members = sum(note["text"] == text for note in record["notes"])
         notes.append(f"{row}: {text} ({members} of {count} models)")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 from bench.config import dump_toml
+from bench.spelling import spell_value
 from reports.about import parts
 from reports.answer import answer, measures, utility
 from reports.answer import readouts as readouts_figure
@@ -52,7 +53,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
         undefined=StrictUndefined,
     )
-    made.filters |= {"folding": folding, "coded": coded}
+    made.filters |= {"folding": folding, "coded": coded, "spelled": spell_value}
     script = made.loader.get_source(made, "page.js")[0]
     style = made.loader.get_source(made, "page.css")[0]
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()

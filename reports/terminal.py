@@ -66,7 +66,8 @@ def packed(
     frame: pd.DataFrame, headings: dict[str, str], beside: int, width: int
 ) -> list[list[str]]:
     """The columns in groups that fit into ``width`` beside what takes ``beside``."""
-    between = 2
+    between = edges = 2
+    beside += edges
     found, used = [[]], beside
     for column in frame.columns:
         lines = [headings[column], *(line for cell in frame[column] for line in cell.split("\n"))]
@@ -109,7 +110,7 @@ def side_by_side(
         for name in names[1:]:
             table.add_column(Text(name), overflow="fold", max_width=NAME)
         for column in columns:
-            table.add_column(Text(headings[column]), justify="right")
+            table.add_column(Text(headings[column]), justify="right", overflow="fold")
         for place, line in enumerate(lines):
             texts = [_cell(shown.loc[place, c], (place, c) in best) for c in columns]
             last = line["method"] == "target"
@@ -135,7 +136,7 @@ def _table(frame: pd.DataFrame, narrow: bool, bold: set[tuple[str, str]]) -> Tab
 
     table = _blank(narrow, "method")
     for column in frame.columns:
-        table.add_column(Text(column), justify="right")  # brackets are no markup
+        table.add_column(Text(column), justify="right", overflow="fold")  # brackets are no markup
     for row, cells in zip(frame.index, frame.to_numpy().tolist(), strict=True):
         if row == "target":
             table.add_section()

@@ -127,3 +127,13 @@ def test_broken_files_are_found_before_training_and_told_each_time(tmp_path):
     with places(str(tmp_path)):
         data = truefake(real="ffhq", fake="gan2", side=8, memory="demand", broken="skip")
     assert len(data.images) == 3
+
+
+def test_a_link_that_leads_nowhere_is_told_like_any_broken_file(tmp_path):
+    folder = tmp_path / "truefake" / "PreSocial"
+    for name in ("Real/FFHQ/00001.png", "Real/FFHQ/00002.png", "Fake/StyleGAN2/a/00001.png"):
+        picture(folder / name)
+    (folder / "Real/FFHQ/00003.png").symlink_to(tmp_path / "nowhere")
+    for memory in ("keep", "demand"):
+        with places(str(tmp_path), tmp_path / "decoded"), pytest.raises(UserError, match="00003"):
+            truefake(real="ffhq", fake="gan2", side=8, memory=memory)

@@ -168,3 +168,16 @@ def test_a_run_copied_from_another_machine_is_reported(tiny_run, tmp_path, capsy
     assert "--open needs the page: add --format html" in capsys.readouterr().err
     assert main(["report", str(tmp_path / "nothing")]) == 1
     assert "holds no run" in capsys.readouterr().err
+
+
+def test_a_run_that_is_named_twice_is_reported_once(tiny_run, tmp_path, capsys):
+    folder = str(tiny_run.folder)
+    assert main(["report", folder, folder, "--to", str(tmp_path), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("digits, poison, small-cnn[")
+
+
+def test_a_page_to_open_must_be_made(tiny_run, tmp_path, capsys):
+    asked = ["report", str(tiny_run.folder), "--to", str(tmp_path / "new"), "--format", "csv"]
+    assert main([*asked, "--open"]) == 1
+    assert "--open needs the page" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

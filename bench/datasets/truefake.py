@@ -3,7 +3,10 @@
 Citation: S. Dell'Anna, A. Montibeller, G. Boato, TrueFake: A Real World Case Dataset of Last
 Generation Fake Images also Shared on Social Networks, IJCNN 2025. Images by request from the
 authors, about 600,000 of mostly 1024 x 1024; put the folder that holds PreSocial, Facebook, ...
-into the data folder as truefake (or name the folder itself).
+into the data folder as truefake (or name the folder itself). Layout: SHARE/Real/SOURCE/NUMBER.png
+and SHARE/Fake/SOURCE/KIND/NUMBER.png (.jpg, .jpeg); shares PreSocial, Facebook, Telegram, Twitter;
+real sources FFHQ, FORLAB; fake ones StyleGAN, StyleGAN2, StyleGAN3, StableDiffusion1.5,
+StableDiffusion2, StableDiffusion3, StableDiffusionXL, FLUX.1; kinds such as conf-f-psi-0.5, faces.
 ``share``: pre, fb, tl, tw, shr (the last three) or all; ``real``: ffhq, forlab; ``fake``: gan1,
 gan2, gan3, sd15, sd2, sd3, sdxl, flux; joined by +, keys or folder names. Each image is its central
 ``side`` x ``side`` pixels, where the University of Trento's detector takes random 96 of the central
