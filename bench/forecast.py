@@ -7,7 +7,6 @@ guess, which is called one. Random numbers drawn here are seeded and change no r
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from bench import seeds
+from bench.amounts import amount, duration, on_disk
 from bench.config import cores
 from bench.experiment import ORIGINAL, RETRAIN, RETRAINED, Cell, Experiment
 from bench.outputs import PARTS
@@ -26,7 +26,6 @@ from bench.store import read_record
 if TYPE_CHECKING:
     from bench.probes import Probes
 
-BLOCK = 4096  # bytes that files take up on disk in steps of
 CELL_S = 0.02  # reading what it needs, writing, waiting for the disk
 TIMED = ("prepare", "unlearn")  # whose first members run alone
 REPORT_S, REPORT_BYTES = 10.0, 4_000_000  # of figures, tables and page
@@ -83,8 +82,6 @@ class Forecast:
         jobs = self.experiment.config.job_count
         return f"total: about {whole} with {jobs} jobs, {amount(self.bytes)} on disk ({stages})"
 
-    # Prices -----------------------------------------------------------------------------------
-
     def _price(self, step: Experiment, cell: Cell) -> Price:
         price = getattr(self, f"_{cell.stage}")(step, cell)
         return Price(price.seconds + CELL_S, price.bytes, price.source)
@@ -125,16 +122,16 @@ class Forecast:
         return self._of_method(step, cell, "cost")
 
     def _predict(self, step: Experiment, _cell: Cell) -> Price:
-        split = step.split
-        parts = {"forget": split.forget, "retain": split.retain_sample}
-        examples = sum(len(parts.get(part, getattr(split, part))) for part in PARTS)
+        from bench.stages.predict import SPLIT_NAME
+
+        parts = (getattr(step.split, SPLIT_NAME.get(part, part)) for part in PARTS)
+        examples = sum(map(len, parts))
         size = on_disk(4 * examples * len(step.data.classes) + 1000)
         return Price(examples * self.probes.predict_s, size, "measured")
 
     def _untrained(self, step: Experiment, _cell: Cell) -> Price:
-        examples = len(step.split.forget)
-        size = on_disk(4 * examples * len(step.data.classes) + 500)
-        return Price(examples * self.probes.predict_s, size, "measured")
+        size = on_disk(4 * len(step.split.forget) * len(step.data.classes) + 500)
+        return Price(len(step.split.forget) * self.probes.predict_s, size, "measured")
 
     def _score(self, step: Experiment, cell: Cell) -> Price:
         from bench.probes import attack_s
@@ -190,7 +187,6 @@ class Forecast:
 
         config = self.experiment.config.model_dump(mode="json")
         here = provenance(str(self.experiment.device))
-        machine = ("processor", "device")
         files = sorted(
             Path(config["out"]).glob(f"runs/*/{RECORD}"), key=lambda f: f.stat().st_mtime
         )
@@ -200,26 +196,5 @@ class Forecast:
             for record in records
             if all(record["config"].get(key) == config[key] for key in ALIKE)
             and record["config"]["train"] == config["train"]
-            and all(record["provenance"][key] == here[key] for key in machine)
+            and all(record["provenance"][key] == here[key] for key in ("processor", "device"))
         ]
-
-
-def on_disk(size: int) -> int:
-    """Bytes that a payload of ``size`` and its record take up."""
-    return (math.ceil(size / BLOCK) + 1) * BLOCK
-
-
-def duration(seconds: float) -> str:
-    """Rounded for a reader: 40 s, 12 min, 3 h."""
-    if seconds < 90:
-        return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.1f} s"
-    return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"
-
-
-def amount(size: float) -> str:
-    """Rounded for a reader: 12 MB."""
-    return next(
-        f"{size / unit:.{int(size < 10 * unit)}f} {name}"
-        for unit, name in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B"))
-        if size >= unit or unit == 1
-    )

@@ -10,7 +10,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.store import cannot_write
 
 
 def mapped(file: Path, mode: Literal["r", "c"]) -> np.ndarray | None:
@@ -32,10 +32,7 @@ def replacing(file: Path) -> Iterator[Path]:
         yield partial
         os.replace(partial, file)
     except OSError as error:
-        raise UserError(
-            f"cannot write {file}: {error.strerror or error}; make room or choose another folder "
-            "with --out"
-        ) from error
+        raise cannot_write(file, error) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -9,6 +9,7 @@ record's own beside it; both are checked on reading. Nothing is ever unpickled.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -55,10 +56,16 @@ def write_atomic(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; make room or choose another folder "
-            "with --out; what was finished is kept"
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """What to tell a user whose disk is full, or whose folder is not to be written."""
+    room = "make room or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}; {room}choose another folder with --out; "
+        "what was finished is kept"
+    )
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ import re
 import pytest
 import torch
 
+from bench.amounts import BLOCK, amount, duration, on_disk
 from bench.contract import global_random_state
 from bench.experiment import Cell, Experiment
-from bench.forecast import BLOCK, Forecast, amount, duration, on_disk
+from bench.forecast import Forecast
 from bench.pipeline import describe_plan
 from bench.probes import extrapolated, shortened
 from bench.registry import Registry
