@@ -102,12 +102,15 @@ def global_random_state() -> tuple[Any, ...]:
 # Attacks ------------------------------------------------------------------------------------------
 
 
-def toy_outputs(models: int = 6, classes: int = 3, seed: int = 0) -> Outputs:
-    """Outputs of populations that an attack can tell apart, with a row that lost some cells."""
+def toy_outputs(models: int = 6, classes: int = 3, seed: int = 0, size: int = 40) -> Outputs:
+    """Outputs of populations that an attack can tell apart, with a row that lost some cells.
+
+    ``size``: examples of each part.
+    """
     rng = np.random.default_rng(seed)
     labels = {}
     for part in PARTS:
-        true = rng.integers(classes, size=40)
+        true = rng.integers(classes, size=size)
         train = (true + 1) % classes if part == "forget" else true
         labels[part] = Labels(train, true)
 
@@ -126,7 +129,7 @@ def toy_outputs(models: int = 6, classes: int = 3, seed: int = 0) -> Outputs:
         "retrain": population("true", everyone),
         "partly-failed": population("train", everyone[::2]),
     }
-    untrained = Population(everyone, {"forget": rng.normal(size=(models, 40, classes))})
+    untrained = Population(everyone, {"forget": rng.normal(size=(models, size, classes))})
     relearning = {
         row: Relearning(rng.integers(1, 9, len(p)), np.ones(len(p), bool))
         for row, p in (rows | {"retrained": retrained}).items()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from bench.errors import UserError
+from bench.kept import mapped, replacing
 from bench.places import scratch
 
 if TYPE_CHECKING:
@@ -105,14 +106,13 @@ def decoded(
     if folder is None or len(paths) < MANY:
         return centres(paths, side, 1 if len(paths) < MANY else -1, scale)
     file = folder / f"{_state(paths, f'{VERSION} {side} {scale}')}.npy"
-    if file.is_file():
-        return np.load(file, mmap_mode="r", allow_pickle=False), {}
+    kept = mapped(file, "r")
+    if kept is not None:
+        return kept, {}
     pixels, wrong = centres(paths, side, -1, scale)
     if not wrong:  # faults are told each time, so nothing is kept that has some
-        folder.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial.npy")
-        np.save(partial, pixels)
-        os.replace(partial, file)
+        with replacing(file) as partial:
+            np.save(partial, pixels)
     return pixels, wrong
 
 

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+import sys
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bench.config import Config, dump_toml, load_config
+from bench.errors import DamagedError, UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.extras import extras
+from bench.forecast import Forecast
 from bench.outputs import Outputs, Scores
-from bench.results import Run, request_folder, write_run
+from bench.results import RECORD, Run, request_folder, write_run
 from bench.schedule import Report, plan, progress, run_cells
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
@@ -21,6 +25,8 @@ from bench.stages.split import save_split
 from bench.store import content_key, write_atomic
 
 CONFIG = "config.toml"
+MOST_KILLED = 3  # workers, before a run gives up
+Outcome = TypeVar("Outcome")
 
 
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
@@ -28,6 +34,33 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     if not isinstance(config, Config):
         config = load_config(config)
     experiment = Experiment(config)
+    return mended(lambda: _run(experiment, quiet))
+
+
+def mended(work: Callable[[], Outcome]) -> Outcome:
+    """Do ``work``, and again after a damaged file was set aside or a worker process was killed.
+
+    What was finished is kept, so it goes on from there. Raises UserError where that does not help.
+    """
+    met, killed = set(), 0
+    while True:
+        try:
+            return work()
+        except DamagedError as error:
+            if str(error) in met:  # damaged again as soon as it was made
+                raise
+            met.add(str(error))
+            print(error, file=sys.stderr, flush=True)
+        except BrokenProcessPool as error:
+            killed += 1
+            what = "a worker process was killed (memory short?); what was finished is kept"
+            if killed > MOST_KILLED:
+                raise UserError(f"{what}; go on with fewer --jobs") from error
+            print(f"{what}, going on", file=sys.stderr, flush=True)
+
+
+def _run(experiment: Experiment, quiet: bool) -> Run:
+    config = experiment.config
     experiment.check()
     experiment.store.open()
     save_split(experiment.split, experiment.store)
@@ -76,27 +109,57 @@ def run_folder(experiment: Experiment) -> Path:
 
 
 def describe_plan(config: Config) -> str:
-    """What a run would do: cells by stage, how many are there, and where results would go."""
+    """What a run would do: cells by stage, what is there, time and disk of the rest, and where."""
     experiment = Experiment(config)
-    lines = [*_plan_lines(experiment, feature_cells(experiment))]
-    for step in experiment.requests:
-        groups = plan(step)
-        if step.request is not None:
+    return mended(lambda: _describe(experiment))
+
+
+def _describe(experiment: Experiment) -> str:
+    experiment.check()
+    groups = _planned(experiment)
+    forecast = Forecast(experiment)
+    lines, request, whole = [], None, True
+    for step, cells in groups:
+        if step.request not in (request, None):
             forgotten, asked = len(step.split.forget), len(step.split.asked)
             lines.append(f"request {step.request}: {asked} examples, {forgotten} forgotten by then")
-        if step.before:  # the originals are those of the first request
-            groups[0] = [cell for cell in groups[0] if cell.row != ORIGINAL]
-        for cells in groups:
-            lines += _plan_lines(step, cells)
-    return "\n".join([*lines, f"results: {run_folder(experiment)}"])
+        request = step.request
+        missing = [cell for cell in cells if not _is_there(step, cell, whole)]
+        whole = whole and not missing
+        lines += _plan_lines(step, cells, missing, forecast)
+    return "\n".join([*lines, forecast.total(), f"results: {run_folder(experiment)}"])
 
 
-def _plan_lines(experiment: Experiment, cells: list[Cell]) -> Iterator[str]:
+def _planned(experiment: Experiment) -> list[tuple[Experiment, list[Cell]]]:
+    """All cells in the order in which they are made, scores and the report last."""
+    groups = [(experiment, feature_cells(experiment))]
+    for step in experiment.requests:
+        for cells in plan(step):
+            # Originals are trained for the first request.
+            done = [c for c in cells if step.before and (c.stage, c.row) == ("train", ORIGINAL)]
+            groups.append((step, [cell for cell in cells if cell not in done]))
+        groups.append((step, [Cell("score", label, 0) for label in step.attacks]))
+    return [*groups, (experiment, [Cell("report", "page, tables, figures", 0)])]
+
+
+def _is_there(experiment: Experiment, cell: Cell, whole: bool) -> bool:
+    """Whether a cell need not be made; ``whole``: all before it are there."""
+    if cell.stage == "score":
+        folder = request_folder(run_folder(experiment), experiment.request)
+        return whole and (folder / RECORD).is_file()
+    return cell.stage != "report" and experiment.has(cell)
+
+
+def _plan_lines(
+    experiment: Experiment, cells: list[Cell], missing: list[Cell], forecast: Forecast
+) -> Iterator[str]:
     for row, attack in dict.fromkeys((cell.row, cell.attack) for cell in cells):
         mine = [cell for cell in cells if (cell.row, cell.attack) == (row, attack)]
-        there = sum(experiment.has(cell) for cell in mine)
+        lacking = [cell for cell in missing if (cell.row, cell.attack) == (row, attack)]
         name = f"{row} for {attack}" if attack else row
-        yield f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there"
+        there = len(mine) - len(lacking)
+        line = f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there"
+        yield f"{line} {forecast.tell(experiment, lacking)}" if lacking else line
 
 
 def runnable(experiment: Experiment, unlearn: list[Cell], prepare: list[Cell]) -> list[Cell]:

@@ -9,6 +9,7 @@ record's own beside it; both are checked on reading. Nothing is ever unpickled.
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import io
 import json
@@ -22,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import DamagedError, UserError
 
 if TYPE_CHECKING:
     import torch
@@ -55,10 +56,16 @@ def write_atomic(path: Path, content: bytes) -> None:
             temporary.unlink(missing_ok=True)
             raise
     except OSError as error:
-        raise UserError(
-            f"cannot write {path}: {error.strerror or error}; make room or choose another folder "
-            "with --out"
-        ) from error
+        raise cannot_write(path, error) from error
+
+
+def cannot_write(path: Path, error: OSError) -> UserError:
+    """What to tell a user whose disk is full, or whose folder is not to be written."""
+    room = "make room or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return UserError(
+        f"cannot write {path}: {error.strerror or error}; {room}choose another folder with --out; "
+        "what was finished is kept"
+    )
 
 
 @dataclass(frozen=True)
@@ -163,15 +170,17 @@ class Store:
         return read_checked(file, payload, lambda: self._set_aside(file, path))
 
     def _set_aside(self, damaged: Path, record: Path) -> None:
+        what = f"damaged file {damaged} (its checksum does not match)"
         aside = damaged.with_name(f"{damaged.name}.damaged")
         try:
             if damaged.exists():
                 os.replace(damaged, aside)
             record.unlink(missing_ok=True)
-            then = f"set aside as {aside.name}, repeat the command to make it anew"
         except OSError as error:
-            then = f"delete it and repeat the command ({error.strerror})"
-        raise UserError(f"damaged file {damaged} (its checksum does not match): {then}")
+            raise UserError(
+                f"{what}: delete it and repeat the command ({error.strerror})"
+            ) from error
+        raise DamagedError(f"{what}: set aside as {aside.name}, bench run makes it anew")
 
 
 def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
@@ -197,7 +206,7 @@ def read_checked(
     path: Path, described: Mapping[str, Any], damaged: Callable[[], None] | None = None
 ) -> bytes:
     """A file's content if it is what was ``described``; else ``damaged()`` is called and raises."""
-    content = path.read_bytes() if path.exists() else b""
+    content = _read(path) if path.exists() else b""
     if hashlib.sha256(content).hexdigest() != described["sha256"]:
         if damaged:
             damaged()
@@ -214,19 +223,36 @@ def write_record(path: Path, body: Mapping[str, Any]) -> None:
 
 def read_record(path: Path, damaged: Callable[[], None] | None = None) -> dict[str, Any]:
     """Read a record; ``damaged()`` is called (and raises) where it is not what was written."""
+    written = _read(path)
     try:
-        content = json.loads(path.read_bytes())
-        check = content.pop("check")
-        whole = hashlib.sha256(_canonical(content)).hexdigest() == check
-    except (ValueError, KeyError, AttributeError):
-        whole = False
+        content = json.loads(written)
+        check, schema = content.pop("check", None), content["schema_version"]
+        whole = _is_check(check, content)
+        # A newer version may check in another way; a flipped bit of its number is damage.
+        newer = schema > SCHEMA_VERSION
+        newer = newer and (
+            whole or not _is_check(check, content | {"schema_version": SCHEMA_VERSION})
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        whole = newer = False
+    if newer:
+        raise UserError(
+            f"{path} was written by a newer version (schema {schema}, this one reads "
+            f"{SCHEMA_VERSION}): update the package, or choose another folder with --out"
+        )
     if not whole:
         if damaged:
             damaged()
         raise UserError(f"damaged file {path} (its checksum does not match): delete it")
-    if content["schema_version"] > SCHEMA_VERSION:
-        raise UserError(
-            f"{path} was written by a newer version (schema {content['schema_version']}, this one "
-            f"reads {SCHEMA_VERSION}): update the package"
-        )
     return content
+
+
+def _is_check(check: str | None, content: Mapping[str, Any]) -> bool:
+    return hashlib.sha256(_canonical(content)).hexdigest() == check
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {error.strerror}") from error

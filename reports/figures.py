@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.store import write_atomic
 from reports.answer import answer, folded, readouts
 from reports.notes import title
 from reports.panels import Drawing, Panel, panels_of
@@ -65,7 +67,9 @@ def save(found: dict[str, Callable[[], Figure | None]], folder: Path) -> list[Pa
             for suffix in SUFFIXES:
                 path = folder / f"{name}.{suffix}"
                 dates = {"svg": {"Date": None}, "pdf": {"CreationDate": None}}.get(suffix)
-                figure.savefig(path, metadata=dates)
+                content = io.BytesIO()
+                figure.savefig(content, format=suffix, metadata=dates)
+                write_atomic(path, content.getvalue())
                 written.append(path)
     return written
 

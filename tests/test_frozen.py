@@ -40,7 +40,7 @@ def test_a_network_is_taken_apart_only_where_its_last_layer_alone_learns():
     assert (parts.width, parts.outputs) == (3, 2)
     assert torch.equal(head(parts.backbone(images)), expected)
     for other in (
-        network(nn.Linear(3, 2), nn.ReLU()),  # something follows
+        network(nn.Linear(3, 2), nn.Tanh()),  # something follows
         network(nn.Dropout(0.5), nn.Linear(3, 2)),
         nn.Sequential(nn.Flatten(), nn.Linear(4, 3), nn.Linear(3, 2)),  # all of it learns
         network(nn.Linear(3, 2)).requires_grad_(False),
@@ -96,6 +96,20 @@ def test_features_are_computed_once_whoever_is_forgotten(frozen):
     assert other.record["scenario"] == "random[count=20]"
     again = {p: p.stat().st_mtime_ns for p in run.folder.parent.parent.rglob("features/*/*")}
     assert again == pieces
+
+
+def test_damaged_features_are_made_anew_by_the_same_command(frozen, capsys):
+    config, run = frozen
+    out = run.folder.parent.parent
+    pieces = {p: p.read_bytes() for p in out.rglob("features/*/*.safetensors")}
+    piece, content = next(iter(pieces.items()))
+    piece.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
+    for file in out.glob("decoded/features-*.npy"):  # from which the pieces are joined again
+        file.write_bytes(file.read_bytes()[:500])
+    capsys.readouterr()
+    assert not bench.run(config.model_copy(update={"methods": ["neggrad"]}), quiet=True).failed
+    assert capsys.readouterr().err.startswith(f"damaged file {piece} (its checksum does not match)")
+    assert {p: p.read_bytes() for p in pieces} == pieces
 
 
 def test_views_are_part_of_the_recipe_only_where_there_are_any(tmp_path):

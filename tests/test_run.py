@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +19,9 @@ import torch
 
 import bench
 from bench.config import dump_toml
-from bench.errors import UserError
+from bench.errors import DamagedError, UserError
 from bench.experiment import Cell, Experiment
+from bench.pipeline import mended
 from bench.schedule import plan
 from tests.conftest import tiny
 
@@ -250,16 +253,84 @@ def test_results_can_be_moved(tmp_path):
     assert_same(run, moved)
 
 
-def test_a_truncated_checkpoint_is_one_line_and_then_made_anew(tiny_run, tmp_path):
-    config = tiny(tmp_path, methods="ssd", attacks="errors", models=1)
+def flip(file):
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+def test_damaged_files_are_set_aside_and_made_anew_by_the_same_command(tmp_path, capsys):
+    config = tiny(tmp_path, methods="ssd", attacks="errors", models=2)
     first = bench.run(config, quiet=True)
     experiment = Experiment(config)
-    key = experiment.key(Cell("train", "original", 0))
-    (file,) = experiment.store.folder.rglob(f"{key}.safetensors")
-    file.write_bytes(file.read_bytes()[:100])
-    with pytest.raises(UserError, match="damaged file"):
-        bench.run(config, quiet=True)
+    store = experiment.store.folder
+
+    def file(stage, row, suffix):
+        (found,) = store.rglob(experiment.key(Cell(stage, row, 0)) + suffix)
+        return found
+
+    weights = file("train", "original", ".safetensors")
+    weights.write_bytes(weights.read_bytes()[:100])
+    split = store / "split" / experiment.split.key[:2] / f"{experiment.split.key}.npz"
+    damaged = [file("unlearn", "ssd", ".json"), file("predict", "retrained", ".npz"), split]
+    for each in damaged:
+        flip(each)
+    damaged.append(weights)
+    others = set(store.rglob("*.*")) - {
+        e.with_suffix(s) for e in damaged for s in (".json", ".npz", ".safetensors")
+    }
+    before = {path: path.stat().st_mtime_ns for path in others}
+    capsys.readouterr()
     assert_same(first, bench.run(config, quiet=True))
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == len(damaged)
+    for each in damaged:
+        assert each.with_name(f"{each.name}.damaged").exists()
+        assert sum(f"damaged file {each} " in line for line in told) == 1
+    assert {path: path.stat().st_mtime_ns for path in others} == before
+
+
+def test_a_file_that_is_damaged_again_and_again_is_told_once_and_given_up(capsys):
+    def broken():
+        raise DamagedError("damaged file x: set aside")
+
+    with pytest.raises(DamagedError, match="damaged file x"):
+        mended(broken)
+    assert capsys.readouterr().err == "damaged file x: set aside\n"
+
+
+def test_work_goes_on_after_a_worker_was_killed_unless_that_happens_again_and_again(capsys):
+    tries = iter(range(9))
+
+    def work(until):
+        if next(tries) < until:
+            raise BrokenProcessPool("killed")
+        return "done"
+
+    assert mended(lambda: work(2)) == "done"
+    assert capsys.readouterr().err.count("a worker process was killed (memory short?)") == 2
+    with pytest.raises(UserError, match="go on with fewer --jobs"):
+        mended(lambda: work(9))
+
+
+def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path, monkeypatch):
+    config = tiny(tmp_path, methods="ssd", attacks="errors", models=2)
+    fsync, room = os.fsync, iter(range(9))
+
+    def full(file):
+        if next(room, None) is None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        fsync(file)
+
+    monkeypatch.setattr("bench.store.os.fsync", full)
+    with pytest.raises(UserError, match=r"cannot write .*: No space left on device; make room"):
+        bench.run(config, quiet=True)
+    finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
+    assert len(finished) > 1
+    assert not list(tmp_path.rglob(".tmp-*"))
+    monkeypatch.undo()
+    bench.run(config, quiet=True)
+    assert {path: path.stat().st_mtime_ns for path in finished} == finished
 
 
 def test_cost_of_cells_is_timed_on_the_first_members_only(tiny_run):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from bench.errors import UserError
+from bench.errors import DamagedError, UserError
 from bench.store import Store, content_key, read_record, write_atomic, write_record
 
 KEY = content_key(stage="test")
@@ -92,6 +92,27 @@ def test_a_newer_schema_is_refused(tmp_path):
     write_record(path, {"schema_version": 999})
     with pytest.raises(UserError, match="newer version"):
         read_record(path)
+
+
+def test_what_a_newer_version_wrote_is_left_alone(store):
+    """However it checks its records; a flipped bit of the number is damage like any other."""
+    store.write("predict", KEY, {"value": 1})
+    file = payload(store, ".json")
+    ours = file.read_text()
+    theirs = ours.replace('"schema_version": 1', '"schema_version": 2').replace('"check"', '"sum"')
+    file.write_text(theirs)
+    with pytest.raises(UserError, match="newer version"):
+        store.has("predict", KEY)
+    assert file.read_text() == theirs
+    file.write_text(ours.replace('"schema_version": 1', '"schema_version": 3'))
+    with pytest.raises(DamagedError, match="set aside"):
+        store.has("predict", KEY)
+
+
+def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match=r"cannot write .*: Not a directory; choose"):
+        Store(tmp_path / "file" / "store").open()
 
 
 def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):

@@ -8,14 +8,12 @@ piece is a cell: pieces are made side by side, and what is finished outlives an 
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from bench import seeds
 from bench.experiment import Cell, Experiment
+from bench.kept import mapped, replacing, reserved
 from bench.store import content_key
 
 if TYPE_CHECKING:
@@ -87,21 +85,21 @@ def features(experiment: Experiment, cell: Cell, alone: bool) -> None:
 def load(experiment: Experiment, part: str) -> torch.Tensor:
     """All features of a part, float32 [n, 1 + views, width], from one file that workers share."""
     file = experiment.decoded / f"features-{key(experiment, part)}.npy"
-    if not file.is_file():
-        file.parent.mkdir(parents=True, exist_ok=True)
-        partial = file.with_suffix(f".{os.getpid()}.partial.npy")
-        _join(experiment, part, partial)
-        os.replace(partial, file)
+    # Copy on write: torch wants an array that may be written, and nobody writes.
+    whole = mapped(file, "c")
+    if whole is None:
+        with replacing(file) as partial:
+            _join(experiment, part, partial)
+        whole = mapped(file, "c")
     import torch
 
-    # Copy on write: torch wants an array that may be written, and nobody writes.
-    return torch.from_numpy(np.load(file, mmap_mode="c", allow_pickle=False))
+    return torch.from_numpy(whole)
 
 
 def _join(experiment: Experiment, part: str, file: Path) -> None:
     size, views = len(getattr(experiment.split, part)), _views(experiment, part)
     shape = size, 1 + views, experiment.frozen.width
-    whole = np.lib.format.open_memmap(file, "w+", np.float32, shape)
+    whole = reserved(file, shape)
     for cell in _pieces(experiment, part):
         stored = experiment.store.tensors("features", experiment.key(cell))["features"]
         whole[cell.member * PIECE :][:PIECE] = stored.numpy()
