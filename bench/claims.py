@@ -52,10 +52,12 @@ class Claims:
             path.parent.mkdir(parents=True, exist_ok=True)
             if _is_stale(path):
                 _remove_stale(path)
-            with path.open("xb") as file:
+            try:
+                file = path.open("xb")
+            except FileExistsError:
+                return False
+            with file:
                 file.write(content)
-        except FileExistsError:
-            return False
         except OSError as error:
             raise UserError(
                 f"cannot write {path}: {error.strerror or error}; make room or choose another "

@@ -9,18 +9,23 @@ import sys
 import threading
 import time
 from functools import partial
+from pathlib import Path
 
 import pytest
 
 import bench
-from bench.cli import main
-from bench.cluster import Order, Reply, work
-from bench.config import dump_toml
+from bench.cluster import Order, Reply, connected, work
 from bench.errors import UserError
+from bench.pipeline import make_until
 from tests.conftest import tiny
 from tests.test_run import assert_same
 
-FEW = {"methods": "ssd,pgu[epochs=4]", "attacks": "errors"}
+FEW = {
+    "methods": "ssd",
+    "attacks": "errors",
+    "models": 2,
+    "train": {"epochs": 4, "batch_size": 32},
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,3 +81,56 @@ def test_a_worker_without_the_store_sends_back_what_it_made(
 ):
     monkeypatch.setattr("bench.cluster.work", blind)
     assert_same(local_run, bench.run(on(cluster, tmp_path), quiet=True))
+
+
+def test_two_runs_at_once_make_each_model_once(local_run, tmp_path):
+    """Each run tells what it writes; together that is what one run alone writes."""
+    code = (
+        "import sys, bench; from pathlib import Path; from bench.store import Store\n"
+        "from tests.test_cluster import FEW, tiny\n"
+        "write = Store._write\n"
+        "def told(self, kind, key, *rest):\n"
+        "    print(kind, key); write(self, kind, key, *rest)\n"
+        "Store._write = told\n"
+        f"bench.run(tiny(Path({str(tmp_path)!r}), **FEW), quiet=True)"
+    )
+    root, command = Path(bench.__file__).parent.parent, [sys.executable, "-c", code]
+    start = partial(subprocess.Popen, command, stdout=subprocess.PIPE, text=True, cwd=root)
+    runs = [start(), start()]
+    made = [line for run in runs for line in run.communicate()[0].splitlines()]
+    assert [run.returncode for run in runs] == [0, 0]
+    models = [line for line in made if line.startswith(("train", "prepare", "unlearn", "predict"))]
+    assert len(models) == len(set(models)) == 4 + 2 + 4 + 8
+    assert_same(local_run, bench.run(tiny(tmp_path, **FEW), quiet=True))
+    assert not list(tmp_path.rglob("*.claim"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"backend": "dask"}, "needs --scheduler ADDRESS"),
+        ({"scheduler": "tcp://host:1"}, "add --backend dask"),
+        ({"backend": "dask", "scheduler": "tcp://127.0.0.1:1"}, "no dask scheduler answers there"),
+        ({"backend": "dask", "scheduler": "nope://host"}, "no dask scheduler answers there"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_line(changes, told, tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    monkeypatch.setattr("bench.cluster.SECONDS_TO_CONNECT", 0.2)
+    with pytest.raises(UserError, match=told), connected(tiny(tmp_path, **changes)):
+        pass
+
+
+def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.cluster.find_spec", lambda _name: None)
+    with pytest.raises(UserError, match=r"unlearning-bench\[dask\]"):
+        bench.run(tiny(tmp_path, backend="dask", scheduler="tcp://host:8786"))
+
+
+def test_a_run_stops_after_a_stage_and_goes_on(local_run, tmp_path):
+    config = tiny(tmp_path, **FEW)
+    folder = make_until(config, "train", quiet=True)
+    assert {path.name for path in (tmp_path / "store").iterdir()} == {"split", "train", "prepare"}
+    assert not (folder / "run.json").exists()
+    assert make_until(config, "predict", quiet=True) == folder
+    assert_same(local_run, bench.run(config, quiet=True))
