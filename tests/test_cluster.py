@@ -8,7 +8,6 @@ import subprocess
 import sys
 import threading
 import time
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -17,6 +16,7 @@ import bench
 from bench.cluster import Order, Reply, connected, work
 from bench.errors import UserError
 from bench.pipeline import make_until
+from bench.store import Store
 from tests.conftest import tiny
 from tests.test_run import assert_same
 
@@ -83,25 +83,33 @@ def test_a_worker_without_the_store_sends_back_what_it_made(
     assert_same(local_run, bench.run(on(cluster, tmp_path), quiet=True))
 
 
-def test_two_runs_at_once_make_each_model_once(local_run, tmp_path):
+def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch):
     """Each run tells what it writes; together that is what one run alone writes."""
     code = (
-        "import sys, bench; from pathlib import Path; from bench.store import Store\n"
+        "import bench; from pathlib import Path; from bench.store import Store\n"
         "from tests.test_cluster import FEW, tiny\n"
         "write = Store._write\n"
         "def told(self, kind, key, *rest):\n"
-        "    print(kind, key); write(self, kind, key, *rest)\n"
+        "    print(kind, key, flush=True); write(self, kind, key, *rest)\n"
         "Store._write = told\n"
         f"bench.run(tiny(Path({str(tmp_path)!r}), **FEW), quiet=True)"
     )
-    root, command = Path(bench.__file__).parent.parent, [sys.executable, "-c", code]
-    start = partial(subprocess.Popen, command, stdout=subprocess.PIPE, text=True, cwd=root)
-    runs = [start(), start()]
-    made = [line for run in runs for line in run.communicate()[0].splitlines()]
-    assert [run.returncode for run in runs] == [0, 0]
-    models = [line for line in made if line.startswith(("train", "prepare", "unlearn", "predict"))]
-    assert len(models) == len(set(models)) == 4 + 2 + 4 + 8
+    command, root = [sys.executable, "-c", code], Path(bench.__file__).parent.parent
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+    theirs = [other.stdout.readline(), other.stdout.readline()]  # the split, the first model
+    write, ours = Store._write, []
+
+    def told(self, kind, key, *rest):
+        ours.append(f"{kind} {key}\n")
+        write(self, kind, key, *rest)
+
+    monkeypatch.setattr(Store, "_write", told)
     assert_same(local_run, bench.run(tiny(tmp_path, **FEW), quiet=True))
+    theirs += other.communicate()[0].splitlines(keepends=True)
+    assert other.returncode == 0
+    stages = ("train", "prepare", "unlearn", "predict")
+    models = [name for name in theirs + ours if name.startswith(stages)]
+    assert len(models) == len(set(models)) == 4 + 2 + 4 + 6
     assert not list(tmp_path.rglob("*.claim"))
 
 
@@ -130,7 +138,8 @@ def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
 def test_a_run_stops_after_a_stage_and_goes_on(local_run, tmp_path):
     config = tiny(tmp_path, **FEW)
     folder = make_until(config, "train", quiet=True)
-    assert {path.name for path in (tmp_path / "store").iterdir()} == {"split", "train", "prepare"}
+    made = {path.parent.parent.name for path in (tmp_path / "store").rglob("*.json")}
+    assert made == {"split", "train", "prepare"}
     assert not (folder / "run.json").exists()
     assert make_until(config, "predict", quiet=True) == folder
     assert_same(local_run, bench.run(config, quiet=True))
