@@ -59,7 +59,6 @@ class Order:
 class Reply:
     """What came of an order: lacking artefacts, or what was made (None: it is in the store)."""
 
-    worker: str
     lacking: list[Name] = field(default_factory=list)
     made: Packed | None = None
 
@@ -127,20 +126,18 @@ class Cluster:
         base = _base_order(self.run, experiment, alone)
         finished = as_completed(loop=self.client.loop)
 
-        def submit(order: Order, worker: str | None) -> None:
-            pinned = {"workers": [worker], "allow_other_workers": True} if worker else {}
-            future = self.client.submit(work, order, pure=False, **pinned)
+        def submit(order: Order) -> None:  # to any: dask (2026.8) forgets pinned tasks of the dead
+            future = self.client.submit(work, order, pure=False)
             orders[future] = order
             finished.add(future)
 
         def refill() -> None:
-            threads = self.client.ncores()
-            worker = min(threads, default=None) if alone else None  # times of one machine
-            while len(orders) < AHEAD * max(1, sum(threads.values())):
+            threads = sum(self.client.ncores().values())
+            while len(orders) < AHEAD * max(1, threads):
                 cell = next(cells, None)
                 if cell is None:
                     return
-                submit(self._order(base, experiment, cell, mark(cell)), worker)
+                submit(self._order(base, experiment, cell, mark(cell)))
 
         try:
             refill()
@@ -149,7 +146,7 @@ class Cluster:
                 reply = self._result(future, order)
                 if reply.lacking:
                     self.sends = True
-                    submit(_with(order, experiment.store, reply.lacking), reply.worker)
+                    submit(_with(order, experiment.store, reply.lacking))
                     continue
                 if reply.made is not None:
                     _receive(experiment, order, reply.made)
@@ -257,29 +254,26 @@ _one_at_a_time = threading.Lock()  # random state and torch's threads belong to 
 
 def work(order: Order) -> Reply:
     """Make the cell of an order, in the store if it is seen from here, else in one of our own."""
-    from distributed import get_worker
-
     from bench.schedule import make, one_thread
 
-    address = get_worker().address
     with _one_at_a_time, one_thread():
         if _sees_store(order):
             make(_experiment(order, order.config), order.cell, order.alone)
-            return Reply(address)
+            return Reply()
         home = _own_folder(order.run)
         store = Store(home / "store")
         for name, packed in order.given.items():
             store.unpack(*name, packed)
         try:
             lacking = [name for name in order.needs if not store.has(*name)]
-            return Reply(address, lacking) if lacking else _made_apart(order, home, address)
+            return Reply(lacking) if lacking else _made_apart(order, home)
         finally:
             for name in [*order.given, order.name]:
                 if name[0] not in KEPT:
                     store.drop(*name)
 
 
-def _made_apart(order: Order, home: Path, address: str) -> Reply:
+def _made_apart(order: Order, home: Path) -> Reply:
     from bench.schedule import make
 
     config = order.config.model_copy(
@@ -291,7 +285,7 @@ def _made_apart(order: Order, home: Path, address: str) -> Reply:
     made = store.pack(*order.name)
     if not made:
         made = store.pack(*_target(experiment, order.cell, {}))
-    return Reply(address, made=made)
+    return Reply(made=made)
 
 
 def _sees_store(order: Order) -> bool:
