@@ -27,6 +27,14 @@ app = typer.Typer(
 )
 
 
+class Stop(enum.StrEnum):
+    """Stages after which a run may stop."""
+
+    train = "train"
+    unlearn = "unlearn"
+    predict = "predict"
+
+
 class Kind(enum.StrEnum):
     """What can be listed."""
 
@@ -79,6 +87,12 @@ def run(
     jobs: Annotated[
         str | None, typer.Option("--jobs", "-j", help="Processes side by side [all cores].")
     ] = None,
+    backend: Annotated[
+        str | None, typer.Option(help="local: this machine's processes; dask: a cluster's.")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="Of dask, for example tcp://host:8786.")
+    ] = None,
     device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1.")] = None,
     out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
     data_dir: Annotated[
@@ -93,6 +107,9 @@ def run(
     settings: Annotated[
         list[str] | None,
         typer.Option("--set", "-s", metavar="KEY=VALUE", help="Any key, e.g. train.epochs=10."),
+    ] = None,
+    until: Annotated[
+        Stop | None, typer.Option(help="Stop after this stage; scores can be made elsewhere.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
@@ -111,6 +128,8 @@ def run(
         "subset": subset,
         "seed": seed,
         "jobs": jobs,
+        "backend": backend,
+        "scheduler": scheduler,
         "device": device,
         "out": out,
         "data_dir": data_dir,
@@ -123,9 +142,17 @@ def run(
 
         typer.echo(describe_plan(resolved))
         return
+    from bench.pipeline import CONFIG, make_until
     from bench.pipeline import run as run_config
 
     try:
+        if until:
+            folder = make_until(resolved, until.value, quiet)
+            typer.echo(
+                f"stopped after {until.value}; go on, here or with a copy of {resolved.out}, with: "
+                f"bench run --config {folder / CONFIG}"
+            )
+            return
         finished = run_config(resolved, quiet)
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)

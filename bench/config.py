@@ -75,7 +75,7 @@ LATER = {  # settings that not every recipe is changed by
     "crop": lambda settings: settings.augment == "detector",
     "views": lambda settings: settings.augment != "none",
 }
-NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download"}
+NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download", "backend", "scheduler"}
 
 
 class Config(Settings):
@@ -112,6 +112,8 @@ class Config(Settings):
     out: str = "bench-results"
     data_dir: str | None = None
     download: bool = False
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str | None = None
 
     @property
     def job_count(self) -> int:

@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.cluster import Cluster, check_backend, connected
 from bench.config import Config, dump_toml, load_config
 from bench.errors import DamagedError, UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
@@ -27,14 +28,19 @@ from bench.store import content_key, write_atomic
 CONFIG = "config.toml"
 MOST_KILLED = 3  # workers, before a run gives up
 Outcome = TypeVar("Outcome")
+STOPS = ("train", "unlearn", "predict")  # stages after which a run may stop, see make_until
 
 
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     """Make whatever is missing of a run and return it; finished work is never repeated."""
-    if not isinstance(config, Config):
-        config = load_config(config)
-    experiment = Experiment(config)
+    experiment = made_concrete(config)
     return mended(lambda: _run(experiment, quiet))
+
+
+def make_until(config: Config | Mapping[str, Any], stop: str, quiet: bool = False) -> Path:
+    """Make a run up to a stage of ``STOPS``, included, and score nothing; returns its folder."""
+    experiment = made_concrete(config)
+    return mended(lambda: _make_until(experiment, stop, quiet))
 
 
 def mended(work: Callable[[], Outcome]) -> Outcome:
@@ -60,16 +66,13 @@ def mended(work: Callable[[], Outcome]) -> Outcome:
 
 
 def _run(experiment: Experiment, quiet: bool) -> Run:
-    config = experiment.config
-    experiment.check()
-    experiment.store.open()
-    save_split(experiment.split, experiment.store)
-    folder = run_folder(experiment)
-    write_atomic(folder / CONFIG, dump_toml(config.model_dump(mode="json")).encode())
-    with progress(quiet) as report:
-        run_cells(experiment, feature_cells(experiment), 0, report)
+    folder = begin(experiment)
+    with connected(experiment.config) as cluster, progress(quiet) as report:
+        run_cells(experiment, feature_cells(experiment), 0, report, cluster)
         for step in experiment.requests:
-            outputs, scores = make_all(step, named(report, step))
+            make_all(step, named(report, step), cluster)
+            outputs = gather(step)
+            scores = score_all(step, outputs, named(report, step))
             beside = extras(step, outputs)
             write_run(step, request_folder(folder, step.request), scores, beside)
     if step.request is not None:  # the last request: all that was asked for is forgotten
@@ -77,19 +80,52 @@ def _run(experiment: Experiment, quiet: bool) -> Run:
     return Run.load(folder)
 
 
-def make_all(experiment: Experiment, report: Report) -> tuple[Outputs, Scores]:
-    """Make whatever is missing of a run, or of one of its requests, stage by stage."""
+def _make_until(experiment: Experiment, stop: str, quiet: bool) -> Path:
+    folder = begin(experiment)
+    with connected(experiment.config) as cluster, progress(quiet) as report:
+        run_cells(experiment, feature_cells(experiment), 0, report, cluster)
+        for step in experiment.requests:
+            make_all(step, named(report, step), cluster, stop)
+    return folder
+
+
+def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
+    """The experiment of a configuration, or of what is to be one."""
+    if not isinstance(config, Config):
+        config = load_config(config)
+    check_backend(config)
+    return Experiment(config)
+
+
+def begin(experiment: Experiment) -> Path:
+    """Check an experiment and store its split; returns the folder that its results will be in."""
+    experiment.check()
+    experiment.store.open()
+    save_split(experiment.split, experiment.store)
+    folder = run_folder(experiment)
+    write_atomic(folder / CONFIG, dump_toml(experiment.config.model_dump(mode="json")).encode())
+    return folder
+
+
+def make_all(
+    experiment: Experiment, report: Report, cluster: Cluster | None = None, stop: str = "predict"
+) -> None:
+    """Make whatever is missing of a run, or of one of its requests, stage by stage to ``stop``."""
     timed = experiment.config.timed
     train, prepare, unlearn, predict, untrained, relearn = plan(experiment)
-    run_cells(experiment, train, 0, report)
-    run_cells(experiment, prepare, timed, report)
-    run_cells(experiment, runnable(experiment, unlearn, prepare), timed, report)
+    run_cells(experiment, train, 0, report, cluster)
+    run_cells(experiment, prepare, timed, report, cluster)
+    if stop == "train":
+        return
+    ready = runnable(experiment, unlearn, prepare)
+    run_cells(experiment, ready, timed, report, cluster)
+    if stop == "unlearn":
+        return
     made = {(cell.row, cell.member) for cell in [*train, *unlearn] if experiment.has(cell)}
     for cells in (predict, relearn):
-        run_cells(experiment, [c for c in cells if (c.row, c.member) in made], 0, report)
-    run_cells(experiment, untrained, 0, report)
-    outputs = gather(experiment)
-    return outputs, score_all(experiment, outputs, report)
+        there = [cell for cell in cells if (cell.row, cell.member) in made]
+        run_cells(experiment, there, 0, report, cluster)
+    run_cells(experiment, untrained, 0, report, cluster)
 
 
 def named(report: Report, experiment: Experiment) -> Report:

@@ -6,20 +6,34 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from bench.claims import Claims, host
 from bench.config import Config
 from bench.experiment import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment, remembered
-from bench.store import Store
+from bench.store import Store, content_key
 
+if TYPE_CHECKING:
+    from bench.cluster import Cluster
+
+PAUSE_SECONDS = 0.2  # between two looks at what another run is making
 Report = Callable[[str, int, int], None]
 
 
-def run_cells(experiment: Experiment, cells: list[Cell], timed: int, report: Report) -> None:
-    """Make every cell that is not there yet.
+def run_cells(
+    experiment: Experiment,
+    cells: list[Cell],
+    timed: int,
+    report: Report,
+    cluster: Cluster | None = None,
+) -> None:
+    """Make every cell that is not there yet, here or on a ``cluster``.
 
     Members below ``timed`` run one at a time with nothing beside them, so that their wall time is
     theirs; the rest use all jobs. A finished cell is stored at once, so nothing is lost by a kill.
+    What another run is making on the same store is left to it, and waited for.
     """
     missing = [cell for cell in cells if not experiment.has(cell)]
     if not missing:
@@ -28,21 +42,89 @@ def run_cells(experiment: Experiment, cells: list[Cell], timed: int, report: Rep
     together = [cell for cell in missing if cell.member >= timed]
     stage, done = missing[0].stage, 0
     report(stage, done, len(missing))
-    for batch, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
-        for _finished in _in_parallel(experiment, batch, is_alone):
-            done += 1
-            report(stage, done, len(missing))
+    with Claims() as claims:
+        for batch, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
+            for _finished in _Batch(experiment, is_alone, cluster, claims).make(batch):
+                done += 1
+                report(stage, done, len(missing))
 
 
-def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iterable[None]:
-    if not cells:
-        return
+@dataclass
+class _Batch:
+    """Cells that are made side by side, each claimed when its turn comes."""
+
+    experiment: Experiment
+    alone: bool
+    cluster: Cluster | None
+    claims: Claims
+
+    def make(self, cells: list[Cell]) -> Iterator[Cell]:
+        """Make all cells that no other run makes meanwhile; yields those that are finished."""
+        if not self.alone:
+            yield from self._until_there(cells)
+            return
+        machine = self.cluster.address if self.cluster else host()
+        turn = self.experiment.store.claim_path("alone", content_key(machine=machine))
+        while not self.claims.take(turn):
+            time.sleep(PAUSE_SECONDS)
+        try:
+            yield from self._until_there(cells)
+        finally:
+            self.claims.release(turn)
+
+    def _until_there(self, cells: list[Cell]) -> Iterator[Cell]:
+        while cells:
+            elsewhere: list[Cell] = []  # another run is at it
+            there: list[Cell] = []  # another run made it
+            trouble: list[Exception] = []
+            for cell in self._engine(self._claimed(cells, elsewhere, there, trouble)):
+                self.claims.release(self._claim(cell))
+                yield cell
+            yield from there
+            if trouble:
+                raise trouble[0]
+            if len(elsewhere) == len(cells):
+                time.sleep(PAUSE_SECONDS)
+            cells = elsewhere
+
+    def _claimed(
+        self,
+        cells: list[Cell],
+        elsewhere: list[Cell],
+        there: list[Cell],
+        trouble: list[Exception],
+    ) -> Iterator[Cell]:
+        """Cells to make now. ``trouble`` is put aside: joblib would lose what its thread raises."""
+        try:
+            for cell in cells:
+                if not self.claims.take(self._claim(cell)):
+                    elsewhere.append(cell)
+                elif self.experiment.has(cell):
+                    self.claims.release(self._claim(cell))
+                    there.append(cell)
+                else:
+                    yield cell
+        except Exception as error:
+            trouble.append(error)
+
+    def _claim(self, cell: Cell) -> Path:
+        return self.experiment.store.claim_path(cell.stage, self.experiment.key(cell))
+
+    def _engine(self, cells: Iterator[Cell]) -> Iterable[Cell]:
+        if self.cluster:
+            return self.cluster.make(
+                self.experiment, cells, self.alone, lambda c: self.claims.mark(self._claim(c))
+            )
+        return _in_parallel(self.experiment, cells, self.alone)
+
+
+def _in_parallel(experiment: Experiment, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
     jobs = experiment.config.job_count
     if jobs == 1:
         for cell in cells:
             with one_thread():
                 make(experiment, cell, alone)
-            yield
+            yield cell
         return
     from joblib import Parallel, delayed
 
@@ -53,9 +135,10 @@ def _in_parallel(experiment: Experiment, cells: list[Cell], alone: bool) -> Iter
 
 def _make_in_worker(
     config: Config, token: str, request: int | None, cell: Cell, alone: bool
-) -> None:
+) -> Cell:
     with one_thread():
         make(remembered(config, token, request), cell, alone)
+    return cell
 
 
 @contextmanager

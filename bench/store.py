@@ -28,6 +28,7 @@ from bench.errors import DamagedError, UserError
 if TYPE_CHECKING:
     import torch
 
+Packed = dict[str, bytes]
 SCHEMA_VERSION = 1
 STALE_SECONDS = 24 * 3600
 
@@ -85,7 +86,7 @@ class Store:
                 f"cannot write to {self.folder} ({reason}): choose another folder with --out"
             ) from error
         probe.unlink(missing_ok=True)
-        for leftover in self.folder.rglob(".tmp-*"):
+        for leftover in [*self.folder.rglob(".tmp-*"), *self.folder.rglob("*.claim")]:
             with contextlib.suppress(OSError):
                 if time.time() - leftover.stat().st_mtime > STALE_SECONDS:
                     leftover.unlink()
@@ -159,6 +160,37 @@ class Store:
         """The record of the last failure, if the artefact failed and was not made since."""
         path = self.failure_path(kind, key)
         return self._read_record(path) if path.exists() else None
+
+    def claim_path(self, kind: str, key: str) -> Path:
+        """Where whoever makes an artefact says so, see bench/claims.py."""
+        return self._path(kind, key, ".claim")
+
+    def pack(self, kind: str, key: str) -> Packed:
+        """The files of an artefact that is there, or of its failure; by suffix, record last."""
+        path = self._path(kind, key, ".json")
+        if not path.exists():
+            failure = self.failure_path(kind, key)
+            return {".failed.json": failure.read_bytes()} if failure.exists() else {}
+        packed = {}
+        if payload := self._read_record(path).get("payload"):
+            packed[Path(payload["file"]).suffix] = self._payload(kind, key)
+        return packed | {".json": path.read_bytes()}
+
+    def unpack(self, kind: str, key: str, packed: Packed) -> None:
+        """Write what another store packed; what a bad line changed is refused by its checksums."""
+        for suffix, content in packed.items():
+            write_atomic(self._path(kind, key, suffix), content)
+        if ".json" in packed:
+            if self.record(kind, key).get("payload"):
+                self._payload(kind, key)
+            self.failure_path(kind, key).unlink(missing_ok=True)
+
+    def drop(self, kind: str, key: str) -> None:
+        """Remove an artefact and its failure."""
+        path = self._path(kind, key, ".json")
+        path.unlink(missing_ok=True)
+        for file in path.parent.glob(f"{key}.*"):
+            file.unlink(missing_ok=True)
 
     def _read_record(self, path: Path) -> dict[str, Any]:
         return read_record(path, lambda: self._set_aside(path, path))

@@ -111,7 +111,7 @@ def test_what_a_newer_version_wrote_is_left_alone(store):
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"cannot write .*: Not a directory; choose"):
+    with pytest.raises(UserError, match=r"cannot write to .* \(Not a directory\): choose"):
         Store(tmp_path / "file" / "store").open()
 
 

@@ -1,0 +1,145 @@
+"""Cells on a dask cluster, and two runs on one store: the same numbers, each model made once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+import bench
+from bench.cluster import Order, Reply, connected, work
+from bench.errors import UserError
+from bench.pipeline import make_until
+from bench.store import Store
+from tests.conftest import tiny
+from tests.test_run import assert_same
+
+FEW = {
+    "methods": "ssd",
+    "attacks": "errors",
+    "models": 2,
+    "train": {"epochs": 4, "batch_size": 32},
+}
+
+
+@pytest.fixture(scope="module")
+def local_run(tmp_path_factory):
+    return bench.run(tiny(tmp_path_factory.mktemp("local"), **FEW), quiet=True)
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
+    with distributed.LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
+
+
+def on(cluster, folder, **changes):
+    where = {"backend": "dask", "scheduler": cluster.scheduler_address}
+    return tiny(folder, **FEW, **where, **changes)
+
+
+def pids(cluster):
+    return [worker.process.pid for worker in cluster.workers.values()]
+
+
+def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
+    before = pids(cluster)
+
+    def kill_one():
+        while not list(tmp_path.rglob("train/*/*.json")):
+            time.sleep(0.01)
+        os.kill(before[0], signal.SIGKILL)
+
+    killer = threading.Thread(target=kill_one)
+    killer.start()
+    run = bench.run(on(cluster, tmp_path), quiet=True)
+    killer.join()
+    assert_same(local_run, run)
+    assert not list(tmp_path.rglob("*.claim"))
+    assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def blind(order: Order) -> Reply:
+    """Work that never sees the store, wherever it is."""
+    from unittest.mock import patch
+
+    with patch("bench.cluster._sees_store", lambda _order: False):
+        return work(order)
+
+
+def test_a_worker_without_the_store_sends_back_what_it_made(
+    cluster, local_run, tmp_path, monkeypatch
+):
+    monkeypatch.setattr("bench.cluster.work", blind)
+    assert_same(local_run, bench.run(on(cluster, tmp_path), quiet=True))
+
+
+def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch):
+    """Each run tells what it writes; together that is what one run alone writes."""
+    code = (
+        "import bench; from pathlib import Path; from bench.store import Store\n"
+        "from tests.test_cluster import FEW, tiny\n"
+        "write = Store._write\n"
+        "def told(self, kind, key, *rest):\n"
+        "    print(kind, key, flush=True); write(self, kind, key, *rest)\n"
+        "Store._write = told\n"
+        f"bench.run(tiny(Path({str(tmp_path)!r}), **FEW), quiet=True)"
+    )
+    command, root = [sys.executable, "-c", code], Path(bench.__file__).parent.parent
+    other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
+    theirs = [other.stdout.readline(), other.stdout.readline()]  # the split, the first model
+    write, ours = Store._write, []
+
+    def told(self, kind, key, *rest):
+        ours.append(f"{kind} {key}\n")
+        write(self, kind, key, *rest)
+
+    monkeypatch.setattr(Store, "_write", told)
+    assert_same(local_run, bench.run(tiny(tmp_path, **FEW), quiet=True))
+    theirs += other.communicate()[0].splitlines(keepends=True)
+    assert other.returncode == 0
+    stages = ("train", "prepare", "unlearn", "predict")
+    models = [name for name in theirs + ours if name.startswith(stages)]
+    assert len(models) == len(set(models)) == 4 + 2 + 4 + 6
+    assert not list(tmp_path.rglob("*.claim"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"backend": "dask"}, "needs --scheduler ADDRESS"),
+        ({"scheduler": "tcp://host:1"}, "add --backend dask"),
+        ({"backend": "dask", "scheduler": "tcp://127.0.0.1:1"}, "no dask scheduler answers there"),
+        ({"backend": "dask", "scheduler": "nope://host"}, "no dask scheduler answers there"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_one_line(changes, told, tmp_path, monkeypatch):
+    pytest.importorskip("distributed", reason="the extra dask is not installed")
+    monkeypatch.setattr("bench.cluster.SECONDS_TO_CONNECT", 0.2)
+    with pytest.raises(UserError, match=told), connected(tiny(tmp_path, **changes)):
+        pass
+
+
+def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.cluster.find_spec", lambda _name: None)
+    with pytest.raises(UserError, match=r"unlearning-bench\[dask\]"):
+        bench.run(tiny(tmp_path, backend="dask", scheduler="tcp://host:8786"))
+
+
+def test_a_run_stops_after_a_stage_and_goes_on(local_run, tmp_path):
+    config = tiny(tmp_path, **FEW)
+    folder = make_until(config, "train", quiet=True)
+    made = {path.parent.parent.name for path in (tmp_path / "store").rglob("*.json")}
+    assert made == {"split", "train", "prepare"}
+    assert not (folder / "run.json").exists()
+    assert make_until(config, "predict", quiet=True) == folder
+    assert_same(local_run, bench.run(config, quiet=True))
