@@ -109,7 +109,7 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
     assert other.returncode == 0
     stages = ("train", "prepare", "unlearn", "predict")
     models = [name for name in theirs + ours if name.startswith(stages)]
-    assert len(models) == len(set(models)) == 4 + 2 + 4 + 6
+    assert len(models) == len(set(models)) == 4 + 2 + 4 + 8
     assert not list(tmp_path.rglob("*.claim"))
 
 
