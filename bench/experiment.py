@@ -53,6 +53,7 @@ class Experiment:
         self.config = config
         self.request: int | None = None  # which one, where there are several
         self._whole, self._steps = self, {}
+        self._raw: dict[str, Pool] = {}  # the latest alone: pixels take memory
         self.registry = Registry(tuple(config.plugins))
         self.store = Store(Path(config.out) / "store")
         self.scenario = self.registry.resolve("scenarios", config.scenario)
@@ -298,9 +299,13 @@ class Experiment:
         """The images of train, validation or test, in memory or to be decoded."""
         from bench.pools import pool_of
 
-        images = self.data.images[getattr(self.split, part)]
-        decoders = cores() // self.config.job_count - 1  # beside each process that trains
-        return pool_of(images, self.data.scale, self.config.train.crop, self.device, decoders)
+        whole = self._whole
+        if part not in whole._raw:
+            images = self.data.images[getattr(self.split, part)]
+            decoders = cores() // self.config.job_count - 1  # beside each process that trains
+            given = self.data.scale, self.config.train.crop, self.device, decoders
+            whole._raw = {part: pool_of(images, *given)}
+        return whole._raw[part]
 
     @cached_property
     def pools(self) -> dict[str, Examples]:

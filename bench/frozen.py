@@ -11,6 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from bench.recipe import head_of
+
 
 @dataclass(frozen=True)
 class Frozen:
@@ -31,9 +33,9 @@ def frozen_part(model: nn.Module, images: torch.Tensor) -> Frozen | None:
     The network is taken apart. ``images``: one or more, to see that nothing follows that layer.
     A network with dropout, which is another in training, is not taken for frozen.
     """
-    name, head = _last_linear(model)
+    name, head = head_of(model) or ("", None)
     learning = {id(weight) for weight in model.parameters() if weight.requires_grad}
-    if head is None or not learning or learning != {id(weight) for weight in head.parameters()}:
+    if not name or not learning or learning != {id(weight) for weight in head.parameters()}:
         return None
     if any(isinstance(module, nn.Dropout) and module.p for module in model.modules()):
         return None
@@ -45,8 +47,3 @@ def frozen_part(model: nn.Module, images: torch.Tensor) -> Frozen | None:
         if features.shape[1:] != (head.in_features,) or not head(features).equal(expected):
             return None
     return Frozen(model, head.in_features, head.out_features)
-
-
-def _last_linear(model: nn.Module) -> tuple[str, nn.Linear | None]:
-    found = [(n, module) for n, module in model.named_modules() if isinstance(module, nn.Linear)]
-    return found[-1] if found and found[-1][0] else ("", None)

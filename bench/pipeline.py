@@ -34,13 +34,13 @@ STOPS = ("train", "unlearn", "predict")  # stages after which a run may stop, se
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
     """Make whatever is missing of a run and return it; finished work is never repeated."""
     experiment = made_concrete(config)
-    return mended(lambda: _run(experiment, quiet))
+    return mended(lambda: Run.load(_made(experiment, quiet)))
 
 
 def make_until(config: Config | Mapping[str, Any], stop: str, quiet: bool = False) -> Path:
     """Make a run up to a stage of ``STOPS``, included, and score nothing; returns its folder."""
     experiment = made_concrete(config)
-    return mended(lambda: _make_until(experiment, stop, quiet))
+    return mended(lambda: _made(experiment, quiet, stop))
 
 
 def mended(work: Callable[[], Outcome]) -> Outcome:
@@ -65,27 +65,21 @@ def mended(work: Callable[[], Outcome]) -> Outcome:
             print(f"{what}, going on", file=sys.stderr, flush=True)
 
 
-def _run(experiment: Experiment, quiet: bool) -> Run:
+def _made(experiment: Experiment, quiet: bool, stop: str | None = None) -> Path:
+    """Make a run up to ``stop``, or with its scores and records; returns its folder."""
     folder = begin(experiment)
     with connected(experiment.config) as cluster, progress(quiet) as report:
         run_cells(experiment, feature_cells(experiment), 0, report, cluster)
         for step in experiment.requests:
-            make_all(step, named(report, step), cluster)
+            make_all(step, named(report, step), cluster, stop or "predict")
+            if stop:
+                continue
             outputs = gather(step)
             scores = score_all(step, outputs, named(report, step))
             beside = extras(step, outputs)
             write_run(step, request_folder(folder, step.request), scores, beside)
-    if step.request is not None:  # the last request: all that was asked for is forgotten
+    if step.request is not None and not stop:  # all that was asked for is forgotten by the last
         write_run(step, folder, scores, beside)
-    return Run.load(folder)
-
-
-def _make_until(experiment: Experiment, stop: str, quiet: bool) -> Path:
-    folder = begin(experiment)
-    with connected(experiment.config) as cluster, progress(quiet) as report:
-        run_cells(experiment, feature_cells(experiment), 0, report, cluster)
-        for step in experiment.requests:
-            make_all(step, named(report, step), cluster, stop)
     return folder
 
 

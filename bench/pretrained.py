@@ -15,6 +15,7 @@ from torch import nn
 
 from bench import seeds
 from bench.errors import UserError
+from bench.recipe import head_of
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 State = dict[str, torch.Tensor]
@@ -41,8 +42,7 @@ def build(name: str, **options: int) -> nn.Module:
 
 def head_name(model: nn.Module) -> str:
     """The name of the linear layer that is defined last; empty where there is none."""
-    found = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
-    return found[-1] if found else ""
+    return (head_of(model) or ("", None))[0]
 
 
 def load_backbone(model: nn.Module, name: str, weights: str) -> None:

@@ -15,8 +15,9 @@ import torch
 from torch.nn.modules import module as hooks
 
 from bench import seeds
+from bench.decoding import ImageFiles
 from bench.method import Method, Task
-from bench.pools import Features, Files
+from bench.pools import Features
 from bench.recipe import predict
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ class Probes:
     def __init__(self, experiment: Experiment, methods: int):
         """``methods``: how many share the time that there is for them."""
         self.experiment, self.budget = experiment, METHODS_S / max(methods, 1)
-        on_demand = isinstance(experiment.raw_pool("train"), Files)
+        on_demand = isinstance(experiment.data.images, ImageFiles)
         quiet = experiment.device.type == "cpu" and not on_demand
         self.clock = time.process_time if quiet else time.perf_counter
         self.train_s, self.model = self._train()

@@ -85,11 +85,17 @@ class Recipe:
         return model.eval()
 
 
+def head_of(model: nn.Module) -> tuple[str, nn.Linear] | None:
+    """Name and layer of the linear layer that is defined last, the classifier's head, if any."""
+    found = [(n, module) for n, module in model.named_modules() if isinstance(module, nn.Linear)]
+    return found[-1] if found else None
+
+
 def _output_width(model: nn.Module) -> int:
-    linear = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not linear:
+    head = head_of(model)
+    if head is None:
         raise UserError("the model has no linear layer to read its number of outputs from")
-    return linear[-1].out_features
+    return head[1].out_features
 
 
 @contextmanager

@@ -8,15 +8,15 @@ import torch
 from torch import nn
 
 from bench.errors import UserError
-from bench.recipe import evaluating
+from bench.recipe import evaluating, head_of
 
 
 def last_linear(model: nn.Module) -> nn.Linear:
     """The linear layer that is defined last: the classifier's head."""
-    found = [module for module in model.modules() if isinstance(module, nn.Linear)]
-    if not found:
+    found = head_of(model)
+    if found is None:
         raise UserError("the model has no linear layer to read features from")
-    return found[-1]
+    return found[1]
 
 
 FEATURE_BATCH = 500  # images at once, where only features are wanted
