@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -13,6 +12,8 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules import module as hooks
+
+from bench.allocator import give_back
 
 
 @dataclass
@@ -97,8 +98,7 @@ class _PeakMemory:
             self.before = torch.cuda.memory_allocated(device) / 2**20
             return
         # What was freed before and kept for reuse would hide what is needed now.
-        with suppress(OSError, AttributeError):
-            ctypes.CDLL(None).malloc_trim(0)
+        give_back()
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
         self.before = _status_mb("VmRSS")

@@ -159,12 +159,14 @@ _warm: set[Store] = set()
 
 def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make one cell and store it."""
+    from bench.allocator import keep_freed
     from bench.stages.features import features
     from bench.stages.predict import predict, untrained
     from bench.stages.relearn import relearn
     from bench.stages.train import train
     from bench.stages.unlearn import prepare, unlearn
 
+    keep_freed()
     if alone and experiment.store not in _warm:
         _warm_up(experiment)
         _warm.add(experiment.store)
