@@ -1,9 +1,10 @@
 """SIGKILL at random moments: nothing finished is lost, no half file, the same numbers in the end.
 
-    python -m tests.benchmarks.kills [--tries 20] [--seed 0] [--json]
+    python -m tests.benchmarks.kills [--kinds main worker dask] [--tries 20] [--seed 0] [--json]
 
-A tiny run in two processes is killed ``--tries`` times as a whole and as often in one of its worker
-processes, each time in a new folder, and repeated where it did not end by itself. Linux only.
+A tiny run in two processes is killed ``--tries`` times as a whole, as often in one of its worker
+processes, and as often, on a dask cluster of this machine, in one of its workers; each time in a
+new folder, and repeated where it did not end by itself. Linux only.
 """
 
 from __future__ import annotations
@@ -18,24 +19,34 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bench.config import dump_toml
 from bench.results import Run
 from bench.store import read_checked, read_record
 from tests.conftest import tiny
 
+if TYPE_CHECKING:
+    from distributed import LocalCluster
+
 LEFT_OVER, MESSAGES = ".tmp-", "messages.txt"
 
 
-def start(recipe: Path, out: Path) -> subprocess.Popen:
+def start(recipe: Path, out: Path, scheduler: str | None = None) -> subprocess.Popen:
     """The run, without the report; what it says goes to a file, which workers may keep open."""
-    code = "import bench, bench.config as c, sys; bench.run(c.load_config({'out': sys.argv[2]}, "
-    code += "sys.argv[1]), quiet=True)"
+    code = "import bench, bench.config as c, json, sys; "
+    code += "bench.run(c.load_config(json.loads(sys.argv[2]), sys.argv[1]), quiet=True)"
+    given = {"out": str(out)}
+    if scheduler:
+        given |= {"backend": "dask", "scheduler": scheduler}
     out.mkdir(exist_ok=True)
+    command = [sys.executable, "-c", code, str(recipe), json.dumps(given)]
     with (out / MESSAGES).open("ab") as messages:
-        return subprocess.Popen([sys.executable, "-c", code, recipe, out], stderr=messages)
+        return subprocess.Popen(command, stderr=messages)
 
 
 def workers(process: subprocess.Popen) -> list[int]:
@@ -66,44 +77,75 @@ def numbers(out: Path) -> str:
     return frame[~frame.readout.str.contains("time|memory")].to_json()
 
 
-def attempt(who: str, recipe: Path, out: Path, rng: random.Random, seconds: float) -> Counter:
-    """One kill, and what came of it."""
-    process, end = start(recipe, out), time.monotonic() + rng.uniform(0, seconds)
-    while process.poll() is None and time.monotonic() < end:
-        time.sleep(0.005)
-    orphans = workers(process)
-    victims = [process.pid] if who == "main" else workers(process)
-    while who == "worker" and not victims and process.poll() is None:
-        time.sleep(0.005)
-        victims = workers(process)
-    seen = Counter(tries=1)
-    if process.poll() is None and victims:
-        os.kill(rng.choice(victims), signal.SIGKILL)
-        seen["killed"] = 1
-    before = finished(out / "store")
-    process.wait()
-    for pid in orphans if who == "main" else []:  # idle ones would stay for minutes
-        with suppress(OSError):
-            os.kill(pid, signal.SIGKILL)
-    messages = (out / MESSAGES).read_text()
-    seen["ended_by_itself"] = int(process.returncode == 0)
-    seen["worker_replaced"] = int("a worker process was killed" in messages)
-    seen["tracebacks"] = int("Traceback" in messages)
-    seen["finished_before"] = len(before)
-    if process.returncode:
-        again = start(recipe, out)
-        again.wait()
-        seen["failed_when_repeated"] = int(again.returncode != 0)
-    after = finished(out / "store")
-    seen["lost"] = sum(after.get(path) != made for path, made in before.items())
-    seen["temporary_files_left"] = len(list(out.rglob(f"{LEFT_OVER}*")))
-    return seen
+@dataclass
+class Trial:
+    """Runs that are killed: ``recipe`` takes about ``seconds``; ``cluster`` where there is one."""
+
+    recipe: Path
+    seconds: float
+    rng: random.Random
+    cluster: LocalCluster | None = None
+
+    def start(self, out: Path) -> subprocess.Popen:
+        return start(self.recipe, out, self.cluster and self.cluster.scheduler_address)
+
+    def victims(self, who: str, process: subprocess.Popen) -> list[int]:
+        """The processes of which one is killed."""
+        if who == "main":
+            return [process.pid]
+        if self.cluster is None:
+            return workers(process)
+        return [worker.process.pid for worker in self.cluster.workers.values()]
+
+    def attempt(self, who: str, out: Path) -> Counter:
+        """One kill, and what came of it."""
+        process = self.start(out)
+        end = time.monotonic() + self.rng.uniform(0, self.seconds)
+        while process.poll() is None and time.monotonic() < end:
+            time.sleep(0.005)
+        orphans, victims = workers(process), self.victims(who, process)
+        while not victims and process.poll() is None:
+            time.sleep(0.005)
+            victims = self.victims(who, process)
+        seen = Counter(tries=1, killed=0)
+        if process.poll() is None:
+            os.kill(self.rng.choice(victims), signal.SIGKILL)
+            seen["killed"] = 1
+        before = finished(out / "store")
+        process.wait()
+        for pid in orphans if who == "main" else []:  # idle ones would stay for minutes
+            with suppress(OSError):
+                os.kill(pid, signal.SIGKILL)
+        messages = (out / MESSAGES).read_text()
+        seen["ended_by_itself"] = int(process.returncode == 0)
+        seen["told_of_a_killed_worker"] = int("a worker process was killed" in messages)
+        seen["tracebacks"] = int("Traceback" in messages)
+        seen["finished_before"] = len(before)
+        seen["failed_when_repeated"] = int(bool(process.returncode and self.start(out).wait()))
+        after = finished(out / "store")
+        seen["lost"] = sum(after.get(path) != made for path, made in before.items())
+        seen["temporary_files_left"] = len(list(out.rglob(f"{LEFT_OVER}*")))
+        return seen
+
+
+@contextmanager
+def a_cluster(who: str) -> Iterator[LocalCluster | None]:
+    """Two dask workers on this machine, started again when they die; None if not asked for."""
+    if who != "dask":
+        yield None
+        return
+    from distributed import LocalCluster
+
+    with LocalCluster(
+        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+    ) as cluster:
+        yield cluster
 
 
 def main() -> None:
     """Print the counts of both kinds of kill."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--kinds", nargs="+", default=["main", "worker"])
+    parser.add_argument("--kinds", nargs="+", default=["main", "worker", "dask"])
     parser.add_argument("--tries", type=int, default=20)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--json", action="store_true")
@@ -120,10 +162,12 @@ def main() -> None:
         seconds, expected = time.monotonic() - began, numbers(whole)
         for who in chosen.kinds:
             total = Counter(other_numbers=0)
-            for number in range(chosen.tries):
-                out = root / f"{who}-{number}"
-                total.update(attempt(who, recipe, out, rng, seconds))
-                total["other_numbers"] += numbers(out) != expected
+            with a_cluster(who) as cluster:
+                trial = Trial(recipe, seconds, rng, cluster)
+                while total["killed"] < chosen.tries:
+                    out = root / f"{who}-{total['tries']}"
+                    total.update(trial.attempt(who, out))
+                    total["other_numbers"] += numbers(out) != expected
             told = {"killed_process": who, "run_s": round(seconds, 1), **total}
             print(json.dumps(told) if chosen.json else told, flush=True)
 

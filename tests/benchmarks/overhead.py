@@ -1,42 +1,34 @@
 """What the harness itself costs: its share of a run, start-up, PGU's eigh against svd, memory.
 
-    python -m tests.benchmarks.overhead [--parts harness startup eigh memory] [--repeats 5] [--json]
-
 ``harness``: a run of digits in one process; what lies outside the stages train, prepare, unlearn,
 predict and score, and what the store takes of it all (checksums, writing to disk). ``startup``: of
 commands, and of imports to compare with. ``eigh``: a layer's core space from R R^T by eigh, the
 product included, against the thin SVD of R [d, 20 d], as PGU's code takes it; one thread.
 ``memory``: peak resident memory of the main process, for 200 models a population and for listing a
-tree of 200,000 empty files. Each time is told as minimum, median and maximum over repeats.
+tree of 200,000 empty files.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import os
-import platform
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-import numpy as np
+from tests.benchmarks.measure import Row, row, seconds
 
+PART = "overhead"
 STAGES = ("train.train", "unlearn.prepare", "unlearn.unlearn", "predict.predict")
 LIMIT_MB = 2048
 PEAK = "import resource; print('peak', resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)"
-
-
-def spread(values: list[float]) -> list[float]:
-    """Minimum, median and maximum."""
-    return [float(value) for value in np.quantile(values, [0, 0.5, 1])]
 
 
 @contextmanager
@@ -58,7 +50,7 @@ def timed(spent: Counter, owner: Any, name: str, kind: str) -> Iterator[None]:
         setattr(owner, name, original)
 
 
-def harness(repeats: int) -> dict[str, Any]:
+def harness(repeats: int) -> Iterator[Row]:
     """Shares of a run's wall time: outside the stages, and in the store."""
     from contextlib import ExitStack
 
@@ -66,7 +58,7 @@ def harness(repeats: int) -> dict[str, Any]:
     from bench import pipeline, store
     from bench.config import load_config
 
-    outside, storing, seconds = [], [], []
+    outside, storing, whole = [], [], []
     for seed in range(repeats):
         spent: Counter = Counter()
         with tempfile.TemporaryDirectory() as folder, ExitStack() as stack:
@@ -74,23 +66,22 @@ def harness(repeats: int) -> dict[str, Any]:
                 module, name = stage.split(".")
                 owner = import_module(f"bench.stages.{module}")
                 stack.enter_context(timed(spent, owner, name, "stages"))
-            stack.enter_context(timed(spent, pipeline, "score", "stages"))
+            stack.enter_context(timed(spent, pipeline, "score_all", "stages"))
             for name in ("_write", "_payload", "has"):
                 stack.enter_context(timed(spent, store.Store, name, "store"))
-            given = {"models": 5, "jobs": 1, "out": folder, "seed": seed}
-            given |= {"methods": "finetune,ssd,pgu", "attacks": "errors,entropy"}
-            start = time.perf_counter()
-            bench.run(load_config(given), quiet=True)
-            whole = time.perf_counter() - start
-        seconds.append(whole)
-        outside.append(100 * (1 - spent["stages"] / whole))
-        storing.append(100 * spent["store"] / whole)
-    return {"run_s": spread(seconds), "outside_%": spread(outside), "store_%": spread(storing)}
+            given = {"models": 10, "jobs": 1, "out": folder, "seed": seed}
+            config = load_config(given | {"methods": "finetune,ssd,pgu"})
+            whole.append(seconds(lambda: bench.run(config, quiet=True)))  # noqa: B023
+        outside.append(100 * (1 - spent["stages"] / whole[-1]))
+        storing.append(100 * spent["store"] / whole[-1])
+    yield row(PART, "a run of digits in one process", "s", whole)
+    yield row(PART, "share outside train, unlearn, predict, score", "%", outside)
+    yield row(PART, "share in the store, inside stages or outside", "%", storing)
 
 
-def startup(repeats: int) -> dict[str, Any]:
+def startup(repeats: int) -> Iterator[Row]:
     """Seconds until a command has answered, from a cold interpreter."""
-    python, found = sys.executable, {}
+    python = sys.executable
     commands = {
         "bench --help": ["-m", "bench", "--help"],
         "bench list methods": ["-m", "bench", "list", "methods"],
@@ -99,23 +90,22 @@ def startup(repeats: int) -> dict[str, Any]:
         "python": ["-c", ""],
     }
     for name, arguments in commands.items():
-        times = []
-        for _repeat in range(repeats + 1):  # the first one reads from disk
-            start = time.perf_counter()
-            subprocess.run([python, *arguments], check=True, stdout=subprocess.DEVNULL)
-            times.append(time.perf_counter() - start)
-        found[f"{name} (s)"] = spread(times[1:])
-    return found
+        command = [python, *arguments]
+
+        def answer(command: list[str] = command) -> None:
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+        answer()  # the first one reads from disk
+        yield row(PART, name, "s", [seconds(answer) for _repeat in range(repeats)])
 
 
-def eigh(repeats: int) -> dict[str, Any]:
+def eigh(repeats: int) -> Iterator[Row]:
     """Ratios of time, svd to eigh, and how far the two projectors are apart."""
     import torch
 
     from methods.shared.projection import core_bases, core_size
 
     torch.set_num_threads(1)
-    found = {}
     for d in (144, 288, 576):
         ratios, apart, slow, fast = [], [], [], []
         for seed in range(repeats):
@@ -133,12 +123,11 @@ def eigh(repeats: int) -> dict[str, Any]:
             fast.append(end - middle)
             ratios.append(slow[-1] / fast[-1])
             apart.append((ours @ ours.T - theirs @ theirs.T).abs().max().item())
-        found |= {f"d = {d}: svd (s)": spread(slow), f"d = {d}: eigh (s)": spread(fast)}
-        found |= {f"d = {d}: ratio": spread(ratios), f"d = {d}: apart": spread(apart)}
-    return found
+        yield row(PART, f"PGU's core space, d = {d}: svd / eigh", "x", ratios)
+        yield row(PART, f"PGU's core space, d = {d}: projectors apart", "", apart)
 
 
-def memory(_repeats: int) -> dict[str, Any]:
+def memory(_repeats: int) -> Iterator[Row]:
     """Peak resident memory of the main process, MB; once each."""
     with tempfile.TemporaryDirectory() as folder:
         command = ["run", "-q", "--models", "200", "--methods", "ssd,neggrad", "--out", folder]
@@ -153,11 +142,8 @@ def memory(_repeats: int) -> dict[str, Any]:
             "assert len(images) == 200_000; "
             "ImageFiles([image.path for image in images], 96).fingerprint"
         )
-    return {
-        "N = 200 (MB)": [models] * 3,
-        "200,000 paths (MB)": [listing] * 3,
-        "limit": [LIMIT_MB] * 3,
-    }
+    yield row(PART, f"memory, N = 200 digits models (limit {LIMIT_MB})", "MB", [models])
+    yield row(PART, f"memory, 200,000 paths (limit {LIMIT_MB})", "MB", [listing])
 
 
 def empty_tree(root: Path) -> None:
@@ -176,39 +162,7 @@ def peak_of(code: str) -> float:
     return float(done.stdout.rpartition("peak ")[2])
 
 
-PARTS: dict[str, Callable[[int], dict[str, Any]]] = {
-    "harness": harness,
-    "startup": startup,
-    "eigh": eigh,
-    "memory": memory,
-}
-
-
-def main() -> None:
-    """Print a table a part, or all numbers as JSON with --json."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--parts", nargs="+", default=list(PARTS), choices=list(PARTS))
-    parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    from bench.provenance import provenance
-
-    machine = provenance("cpu")
-    if not chosen.json:
-        print(
-            f"{machine['processor'] or platform.machine()}, {machine['cores']} cores, "
-            f"torch {machine['libraries']['torch']}, n = {chosen.repeats}"
-        )
-        print(f"{'':<24} {'min':>10} {'median':>10} {'max':>10}")
-    for part in chosen.parts:
-        found = PARTS[part](chosen.repeats)
-        if chosen.json:
-            told = {"part": part, "repeats": chosen.repeats, "machine": machine, **found}
-            print(json.dumps(told), flush=True)
-            continue
-        for name, values in found.items():
-            print(f"{name:<24} " + " ".join(f"{value:>10.3g}" for value in values), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+def rows(chosen: argparse.Namespace, _folder: Path) -> Iterator[Row]:
+    """All of them, one after another."""
+    for measured in (harness, startup, eigh, memory):
+        yield from measured(chosen.repeats)

@@ -1,22 +1,19 @@
-"""How much faster a population is trained than by the usual loop: ratios at the same recipe.
-
-    python -m tests.benchmarks.training [--networks small-cnn smallvgg] [--dataset npz:cifar10.npz]
-                                        [--images 2000] [--epochs 1] [--models 2] [--repeats 3]
+"""How much faster a population is trained than by the usual loop, at the same recipe.
 
 The usual loop is written here as public repositories of unlearning have it: a Dataset that hands a
 PIL image to torchvision's transforms, a DataLoader, fp32, one model after another with all threads.
-Ours is the harness: the same network, optimiser, batch size, epochs, images and augmentation, cells
-spread over its workers (started before), models written to the store. Times are a model's; the
-ratio's minimum, median and maximum are over repeats with other seeds. ``small-cnn`` is on digits,
-the rest on ``--dataset``, or on random pixels of CIFAR's shape; errors are those on test data.
+Ours is the harness: the same network, optimiser, batch size, epochs, images and augmentation,
+precision = auto, cells spread over its workers, models written to the store. Workers have started
+and have read the data before (a row of its own says what a run pays for that, once). Times are a
+model's; ratios are taken within a repeat. ``small-cnn`` is on digits, the rest on ``--dataset``, or
+on random pixels of CIFAR's shape; errors are those on test data.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
-import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -31,8 +28,12 @@ from bench.config import Config, cores, load_config
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.recipe import accuracy
 from bench.schedule import run_cells
+from tests.benchmarks.measure import Row, row, seconds
 
-SMALL = {"small-cnn"}
+PART = "training"
+NETWORKS = ("small-cnn", "smallvgg", "allcnn", "resnet18")
+TESTED = 2000  # test images that errors are taken on
+MORE = 5  # times as many models, where they are small
 
 
 class Pictures(Dataset):
@@ -53,17 +54,13 @@ class Pictures(Dataset):
         return self.transform(picture), int(self.labels[place])
 
 
-def usual_loop(experiment: Experiment, seed: int) -> tuple[float, nn.Module]:
-    """Seconds that one model takes, and the model."""
+def usual_loop(experiment: Experiment, seed: int) -> nn.Module:
+    """One model, from start to end."""
     split, settings = experiment.split, experiment.config.train
-    factor = 255 // int(experiment.data.scale)
-    pictures = Pictures(
-        experiment.data.images[split.train] * np.uint8(factor),
-        split.train_labels,
-        settings.augment == "crop-flip",
-    )
+    factor = np.uint8(255 // int(experiment.data.scale))
+    images = experiment.data.images[split.train] * factor
+    pictures = Pictures(images, split.train_labels, settings.augment == "crop-flip")
     with seeds.isolated(seed):
-        start = time.perf_counter()
         model = experiment.build()
         loader = DataLoader(pictures, settings.batch_size, shuffle=True)
         optimizer = torch.optim.SGD(
@@ -81,33 +78,28 @@ def usual_loop(experiment: Experiment, seed: int) -> tuple[float, nn.Module]:
                 loss.backward()
                 optimizer.step()
             schedule.step()
-    return time.perf_counter() - start, model
+    return model
 
 
-def harness(experiment: Experiment) -> float:
-    """Seconds a model that the harness takes for all members."""
-    members = experiment.config.models
-    cells = [Cell("train", ORIGINAL, member) for member in range(members)]
-    start = time.perf_counter()
+def harness(experiment: Experiment, members: range) -> None:
+    """Originals ``members`` by the harness."""
+    cells = [Cell("train", ORIGINAL, member) for member in members]
     run_cells(experiment, cells, 0, lambda _stage, _done, _total: None)
-    return (time.perf_counter() - start) / members
 
 
-def configured(network: str, chosen: argparse.Namespace, folder: Path, seed: int) -> Config:
+def configured(network: str, chosen: argparse.Namespace, folder: Path) -> Config:
     """The recipe of both; random pixels where no data are named."""
-    small = network in SMALL
+    small = network == "small-cnn"
     dataset = "digits" if small else chosen.dataset or f"npz:{random_pixels(folder)}"
-    train = {"epochs": 40 if small else chosen.epochs, "lr": 0.1 if small else 0.02}
+    train = {"epochs": 40, "lr": 0.1, "precision": "auto"}
     if not small:
-        train |= {"batch_size": 128, "augment": "crop-flip", "precision": chosen.precision}
+        train |= {"epochs": chosen.epochs, "lr": 0.02, "batch_size": 128, "augment": "crop-flip"}
     given = {
         "dataset": dataset,
         "model": network,
-        "models": 10 if small else chosen.models,
         "subset": None if small else int(chosen.images / 0.85),
         "methods": "ssd",
         "scenario": "random[count=10]",
-        "seed": seed,
         "out": str(folder / "out"),
         "train": train,
     }
@@ -126,64 +118,36 @@ def random_pixels(folder: Path) -> Path:
     return file
 
 
-def compared(network: str, chosen: argparse.Namespace, folder: Path) -> dict[str, object]:
-    """All repeats of one network: seconds a model and test errors of both."""
-    times, errors = [], []
-    harness(Experiment(configured(network, chosen, folder, 999)))  # workers start, data load
-    for seed in range(chosen.repeats):
-        experiment = Experiment(configured(network, chosen, folder, seed))
-        torch.set_num_threads(cores())
-        slow, model = usual_loop(experiment, seed)
-        fast = harness(experiment)
-        times.append((slow, fast))
-        test = experiment.part("test")
-        mine = [experiment.load_model(ORIGINAL, i) for i in range(experiment.config.models)]
-        found = [100 * (1 - accuracy(each, test)) for each in mine]
-        errors.append((100 * (1 - accuracy(model, test)), float(np.mean(found))))
-    slow, fast = np.array(times).T
-    low, middle, high = np.quantile(slow / fast, [0, 0.5, 1])
-    return {
-        "network": network,
-        "usual_s": float(np.median(slow)),
-        "harness_s": float(np.median(fast)),
-        "ratio": [float(low), float(middle), float(high)],
-        "repeats": chosen.repeats,
-        "models": experiment.config.models,
-        "usual_error": [float(one) for one, _other in errors],
-        "harness_error": [float(other) for _one, other in errors],
-    }
+def rows(chosen: argparse.Namespace, folder: Path) -> Iterator[Row]:
+    """For each network: ratio, seconds a model and test errors of both, and the start."""
+    for network in chosen.networks:
+        yield from compared(Experiment(configured(network, chosen, folder)), chosen)
 
 
-def main() -> None:
-    """Print one line a network, and all numbers as JSON with --json."""
-    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument(
-        "--networks", nargs="+", default=["small-cnn", "smallvgg", "allcnn", "resnet18"]
-    )
-    parser.add_argument("--dataset")
-    parser.add_argument("--images", type=int, default=2000)
-    parser.add_argument("--epochs", type=int, default=1)
-    parser.add_argument("--models", type=int, default=2)
-    parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--precision", default="bf16", choices=["fp32", "bf16"])
-    parser.add_argument("--json", action="store_true")
-    chosen = parser.parse_args()
-    if not chosen.json:
-        print("network     usual (s)  ours (s)  ratio min  median    max  test error (%)")
-    with tempfile.TemporaryDirectory() as folder:
-        for network in chosen.networks:
-            found = compared(network, chosen, Path(folder))
-            if chosen.json:
-                print(json.dumps(found), flush=True)
-                continue
-            low, middle, high = found["ratio"]
-            usual, ours = (np.mean(found[f"{who}_error"]) for who in ("usual", "harness"))
-            print(
-                f"{network:<10}  {found['usual_s']:>9.2f}  {found['harness_s']:>8.2f}  "
-                f"{low:>9.1f}  {middle:>6.1f}  {high:>5.1f}  {usual:.1f} and {ours:.1f}",
-                flush=True,
-            )
-
-
-if __name__ == "__main__":
-    main()
+def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row]:
+    """Both ways in turn, with other models each time."""
+    first = experiment.config.job_count
+    models = chosen.models * (MORE if experiment.model.name == "small-cnn" else 1)
+    start = seconds(lambda: harness(experiment, range(first)))
+    usual, ours, errors = [], [], ([], [])
+    test = experiment.part("test")
+    test = test.take(torch.arange(min(TESTED, len(test))))
+    torch.set_num_threads(cores())
+    for repeat in range(chosen.repeats):
+        begin = time.perf_counter()
+        theirs = usual_loop(experiment, repeat)
+        middle = time.perf_counter()
+        members = range(first + repeat * models, first + (repeat + 1) * models)
+        harness(experiment, members)
+        usual.append(middle - begin)
+        ours.append((time.perf_counter() - middle) / models)
+        mine = [experiment.load_model(ORIGINAL, member) for member in members]
+        errors[0].append(100 * (1 - accuracy(theirs, test)))
+        errors[1].append(100 * (1 - np.mean([accuracy(model, test) for model in mine])))
+    name = f"{experiment.model.name}, {experiment.settings.precision}"
+    yield row(PART, f"{name}: usual loop / harness", "x", np.divide(usual, ours))
+    yield row(PART, f"{name}: a model, usual loop", "s", usual)
+    yield row(PART, f"{name}: a model, harness", "s", ours)
+    yield row(PART, f"{name}: test error, usual loop", "%", errors[0])
+    yield row(PART, f"{name}: test error, harness", "%", errors[1])
+    yield row(PART, f"{name}: start, data and {first} models", "s", [start])
