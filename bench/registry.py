@@ -25,6 +25,7 @@ from types import ModuleType
 from typing import Any
 
 from bench.errors import UserError
+from bench.params import in_words
 from bench.spelling import Choice, parse, spell_value, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -276,13 +277,11 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     try:
         checked = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        found = [
-            e["msg"].removeprefix("Input ").removeprefix("Value error, ") for e in error.errors()
-        ]
-        message = ", or ".join(dict.fromkeys(found))
-        raise UserError(f"{where} = {spell_value(value)}: {message}") from None
+        message = ", or ".join(dict.fromkeys(map(in_words, error.errors())))
+        said = message.replace(", or must be", ", or")
+        raise UserError(f"{where} = {spell_value(value)}: {said}") from None
     if isinstance(checked, float) and not math.isfinite(checked):
-        raise UserError(f"{where} = {value}: should be a finite number")
+        raise UserError(f"{where} = {value}: must be a finite number")
     return checked
 
 
