@@ -23,7 +23,7 @@ from bench.schedule import Report, plan, progress, run_cells
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
-from bench.store import content_key, write_atomic
+from bench.store import content_key, refuse_unwritable, write_atomic
 
 CONFIG = "config.toml"
 MOST_KILLED = 3  # workers, before a run gives up
@@ -139,13 +139,18 @@ def run_folder(experiment: Experiment) -> Path:
 
 
 def describe_plan(config: Config) -> str:
-    """What a run would do: cells by stage, what is there, time and disk of the rest, and where."""
+    """What a run would do: cells by stage, what is there, time and disk of the rest, and where.
+
+    Raises UserError where the run itself would find that its results cannot be written.
+    """
     experiment = Experiment(config)
+    refuse_unwritable(experiment.store.folder)
     return mended(lambda: _describe(experiment))
 
 
 def _describe(experiment: Experiment) -> str:
     experiment.check()
+    refuse_unwritable(run_folder(experiment))
     groups = _planned(experiment)
     forecast = Forecast(experiment)
     lines, request, whole = [], None, True

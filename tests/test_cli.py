@@ -156,6 +156,22 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     assert failed.stderr.count("\n") == 1
 
 
+def test_a_dry_run_knows_that_a_folder_cannot_be_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("in the way")
+    dry = ["run", "--methods", "ssd", "--models", "1", "--dry-run", "--out"]
+    for out in ("file", "file/out"):
+        assert main([*dry, str(tmp_path / out)]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("error: cannot write to ")
+        assert f"{tmp_path / 'file'} is no folder" in told.err
+        assert told.err.count("\n") == 1
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)  # root may all
+    assert main([*dry, str(tmp_path / "new" / "out")]) == 1
+    assert f"{tmp_path}: Permission denied" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
 def test_usage_errors_are_2():
     for arguments in (["nonsense"], ["run", "--nonsense"], ["list", "nonsense"]):
         assert bench(*arguments).returncode == 2
