@@ -24,7 +24,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import UserError, one_line
 from bench.params import in_words
 from bench.spelling import Choice, parse, spell_value, unknown
 
@@ -160,7 +160,7 @@ def _loaded(load: Callable[[], Any], what: str) -> Any:
     try:
         return load()
     except Exception as error:
-        raise UserError(f"cannot load {what}: {type(error).__name__}: {error}") from error
+        raise UserError(f"cannot load {what}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
