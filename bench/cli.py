@@ -1,7 +1,8 @@
 """The command line: ``bench run``, ``report``, ``list``, ``show``, ``check``.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
-the user's mistake (one line); 2 usage; 130 interrupted. Nothing heavy is imported here.
+the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the output had enough
+(``| head``). Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -360,6 +361,7 @@ def _open(page: Path) -> bool:
 
 
 WIDE = 190  # columns of a table that goes to a file or a pipe
+PIPE_CLOSED = 141  # what a shell says of any tool that a closed pipe ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -370,5 +372,7 @@ def main(arguments: list[str] | None = None) -> int:
         typer.echo(f"error: {error}", err=True)
         return 1
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            return PIPE_CLOSED
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0

@@ -172,6 +172,20 @@ def test_a_dry_run_knows_that_a_folder_cannot_be_written(tmp_path, monkeypatch, 
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+@pytest.mark.parametrize("command", ["list methods", "show pgu", "report"])
+def test_a_reader_who_has_seen_enough_is_no_error(command, tiny_run, tmp_path):
+    read, write = os.pipe()
+    os.close(read)  # as head does, only sooner
+    given = [tiny_run.folder, "--to", tmp_path, "--format", "md"] if command == "report" else []
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("bench"), *command.split(), *given],
+        stdout=write,
+        stderr=subprocess.PIPE,
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
+
+
 def test_usage_errors_are_2():
     for arguments in (["nonsense"], ["run", "--nonsense"], ["list", "nonsense"]):
         assert bench(*arguments).returncode == 2
