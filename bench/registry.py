@@ -72,7 +72,7 @@ class Source:
             raise UserError(f"plugin {path}, line {error.lineno}: {error.msg}") from error
         name = _constant(tree.body, "NAME") or path.stem.replace("_", "-")
         about = ast.get_docstring(tree) or ""
-        summary = about.partition("\n")[0]
+        summary = unmarked(about.partition("\n")[0])
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 verbs = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
@@ -95,6 +95,11 @@ class Source:
             f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
             f"anything else a function named '{path.stem}'"
         )
+
+
+def unmarked(docstring: str) -> str:
+    """A docstring as a terminal shows it: code in single backticks."""
+    return docstring.replace("``", "`")
 
 
 def _constant(body: list[ast.stmt], name: str) -> Any:

@@ -234,6 +234,9 @@ def test_show_prints_the_card_of_a_plugin():
     assert re.search(r"alpha +10 +number, above 0, or adaptive\n", shown)
     assert re.search(r"importance +batch +batch \| example \| label-free\n", shown)
     assert re.search(r"rate +0.2 +number, above 0, below 1\n", bench("show", "poison").stdout)
+    shown = bench("show", "neggrad").stdout
+    assert "`shuffle=false` takes" in shown
+    assert "``" not in shown
     mistake = bench("show", "pgv")
     assert mistake.returncode == 1
     assert mistake.stderr.startswith("error: unknown plugin 'pgv': did you mean pgu?")
