@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -88,7 +89,18 @@ def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
     if not isinstance(config, Config):
         config = load_config(config)
     check_backend(config)
-    return Experiment(config)
+    return _told(Experiment(config))
+
+
+def _told(experiment: Experiment) -> Experiment:
+    """The same; says in a line each what was named more than once and is there once."""
+    for kind in ("methods", "attacks"):
+        named = [text for text in getattr(experiment.config, kind) if text != "all"]
+        labels = Counter(experiment.registry.resolve(kind, text).label for text in named)
+        for label, times in labels.items():
+            if times > 1:
+                print(f"{kind}: {label} is named {times} times, taken once", file=sys.stderr)
+    return experiment
 
 
 def begin(experiment: Experiment) -> Path:
@@ -143,7 +155,7 @@ def describe_plan(config: Config) -> str:
 
     Raises UserError where the run itself would find that its results cannot be written.
     """
-    experiment = Experiment(config)
+    experiment = _told(Experiment(config))
     refuse_unwritable(experiment.store.folder)
     return mended(lambda: _describe(experiment))
 

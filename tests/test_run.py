@@ -21,7 +21,7 @@ import bench
 from bench.config import dump_toml
 from bench.errors import DamagedError, UserError
 from bench.experiment import Cell, Experiment
-from bench.pipeline import mended
+from bench.pipeline import made_concrete, mended
 from bench.schedule import plan
 from tests.conftest import tiny
 
@@ -386,3 +386,11 @@ def test_training_and_prediction_need_neither_xgboost_nor_matplotlib(tmp_path):
     )
     root = Path(bench.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+def test_what_is_named_twice_is_told_once(tmp_path, capsys):
+    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
+    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
+    assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
+    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
+    assert capsys.readouterr().err == ""
