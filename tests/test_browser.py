@@ -93,10 +93,7 @@ def look(browser, file, width, theme="light"):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.get_log("performance")
     browser.get(file.as_uri())
-    browser.execute_script(
-        "for (const d of document.querySelectorAll('details')) d.open = true;"
-        "for (const m of document.querySelectorAll('.method')) m.style.contentVisibility='visible'"
-    )
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     messages = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
     sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     return [one["request"]["url"] for one in sent]
