@@ -8,6 +8,8 @@ import pytest
 
 from bench.config import dump_toml, load_config, recipes
 from bench.errors import UserError
+from bench.pipeline import made_concrete
+from tests.conftest import tiny
 
 
 def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):
@@ -77,3 +79,11 @@ def test_what_does_not_change_numbers_is_not_part_of_the_identity():
     same = [load_config({"jobs": jobs, "out": out}) for jobs, out in ((1, "a"), (2, "b"))]
     assert same[0].identity() == same[1].identity()
     assert load_config({"seed": 1}).identity() != load_config({"seed": 2}).identity()
+
+
+def test_what_is_named_twice_is_told_once(tmp_path, capsys):
+    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
+    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
+    assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
+    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
+    assert capsys.readouterr().err == ""

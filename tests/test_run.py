@@ -21,8 +21,8 @@ import bench
 from bench.config import dump_toml
 from bench.errors import DamagedError, UserError
 from bench.experiment import Cell, Experiment
-from bench.pipeline import made_concrete, mended
-from bench.schedule import plan, progress
+from bench.pipeline import mended
+from bench.schedule import plan
 from tests.conftest import tiny
 
 PLUGIN = '''"""A method for a test: fails, or returns weights that are not finite, if asked to."""
@@ -386,26 +386,3 @@ def test_training_and_prediction_need_neither_xgboost_nor_matplotlib(tmp_path):
     )
     root = Path(bench.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
-
-
-def test_what_is_named_twice_is_told_once(tmp_path, capsys):
-    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
-    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
-    assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
-    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
-    assert capsys.readouterr().err == ""
-
-
-def test_time_left_does_not_count_the_start_of_the_workers(monkeypatch, capsys):
-    clock = iter([0, 100, 101, 120, 125])  # the first cell waits for its worker
-    monkeypatch.setattr("bench.schedule.time.monotonic", lambda: next(clock))
-    with progress() as report:
-        for done in (0, 1, 2, 3, 6):
-            report("train", done, 6)
-    told = capsys.readouterr().err.splitlines()
-    assert told == [
-        "train: 0/6 (0 s)",
-        "train: 1/6 (100 s)",
-        "train: 3/6 (120 s, about 30 s left)",
-        "train: 6/6 (125 s)",
-    ]
