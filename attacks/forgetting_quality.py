@@ -39,7 +39,7 @@ import numpy as np
 
 from attacks.errors import error_rates
 from attacks.shared.distinguish import logistic_rates, threshold_rates
-from attacks.shared.intervals import score_jackknife
+from attacks.shared.intervals import lone_models, score_jackknife
 from attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,
@@ -86,11 +86,10 @@ def forgetting_quality(
         epsilons_of(variant, chosen, logistic, one) for one in (variant == "notebook", False)
     )
     reference = of(outputs.retrained.logits["forget"], labels)
-    scores, curves, notes = [], {"|epsilon_edges": EDGES}, []
+    scores, curves = [], {"|epsilon_edges": EDGES}
     for row, population in outputs.rows.items():
         count = len(population)
         if count < 2:
-            notes.append(f"forgetting-quality: {row} not scored, one model has no distribution")
             continue
         unlearned = of(population.logits["forget"], labels)
         retrained = reference[population.members]
@@ -107,7 +106,7 @@ def forgetting_quality(
         )
         scores += of_row
         curves |= left_out
-    return Scores(READOUTS, scores, curves, notes)
+    return Scores(READOUTS, scores, curves, lone_models("forgetting-quality", outputs))
 
 
 def statistic_of(variant: str, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

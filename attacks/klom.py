@@ -21,7 +21,7 @@ from typing import Literal
 
 import numpy as np
 
-from attacks.shared.intervals import score_jackknife
+from attacks.shared.intervals import lone_models, score_jackknife
 from attacks.shared.probabilities import logit_confidence
 from bench.outputs import Outputs, Readout, Scores
 
@@ -47,7 +47,7 @@ Edges = Literal["closed", "published", "first"]
 
 
 def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
-    scores, curves, notes = [], {}, []
+    scores, curves, notes = [], {}, lone_models("klom", outputs)
     count = len(outputs.retrained)
     if count < MANY:
         notes.append(
@@ -59,7 +59,6 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
     }
     for row, population in outputs.rows.items():
         if len(population) < 2:
-            notes.append(f"klom: {row} not scored, one model has no distribution")
             continue
         for part, readouts in READOUTS.items():
             unlearned = logit_confidence(population.logits[part], outputs.labels[part].train)

@@ -14,6 +14,7 @@ from bench.registry import (
     argument_name,
     needs_in_words,
     parameters,
+    unmarked,
 )
 from bench.spelling import parse, spell_value, unknown
 
@@ -47,7 +48,7 @@ def card(entry: Entry) -> str:
     argument = argument_name(target, entry.kind)
     if argument:
         spelled += f":{argument.upper()}"
-    lines = [f"{spelled} ({SINGULAR[entry.kind]})", about, "", *_parameters(target)]
+    lines = [f"{spelled} ({SINGULAR[entry.kind]})", unmarked(about), "", *_parameters(target)]
     if entry.kind == "methods":
         method = target()
         lines.append(f"needs: {needs_in_words(method.requirements(), method.prepares())}")

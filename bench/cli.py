@@ -1,7 +1,8 @@
 """The command line: ``bench run``, ``report``, ``list``, ``show``, ``check``.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
-the user's mistake (one line); 2 usage; 130 interrupted. Nothing heavy is imported here.
+the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the output had enough
+(``| head``). Nothing heavy is imported here.
 """
 
 from __future__ import annotations
@@ -162,17 +163,6 @@ def run(
         raise typer.Exit(1)
 
 
-class Format(enum.StrEnum):
-    """What a report is written as."""
-
-    html = "html"
-    csv = "csv"
-    md = "md"
-    latex = "latex"
-    json = "json"
-    figures = "figures"
-
-
 @app.command()
 def report(
     runs: Annotated[
@@ -187,8 +177,13 @@ def report(
         str | None, typer.Option(help="Where to write [RUN/report, OUT/reports/... of several].")
     ] = None,
     formats: Annotated[
-        list[Format] | None,
-        typer.Option("--format", "-f", help="Only this; may be repeated [all]."),
+        list[str] | None,
+        typer.Option(
+            "--format",
+            "-f",
+            metavar="NAMES",
+            help="Only these of html, csv, md, latex, json, figures [all].",
+        ),
     ] = None,
     show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
@@ -196,8 +191,8 @@ def report(
     from bench.results import Run, find_run
     from bench.unfinished import refuse_unfinished
 
-    chosen = tuple(kind.value for kind in formats or Format)
-    if show_page and Format.html not in chosen:
+    chosen = _formats(formats)
+    if show_page and "html" not in chosen:
         raise UserError("--open needs the page: add --format html")
     named = [find_run(name, Path(out)) for name in runs or [None]]
     folders = list({folder.resolve(): folder for folder in named}.values())
@@ -211,6 +206,18 @@ def report(
         typer.echo(f"no browser to open here: open {page} in one", err=True)
     if len(there) < len(folders):
         raise typer.Exit(1)
+
+
+def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
+    """The formats that are named, one by one or as lists; all where none is."""
+    from bench.spelling import split_list, unknown
+    from reports.write import FORMATS
+
+    named = tuple(name for text in given or () for name in split_list(text))
+    for name in named:
+        if name not in FORMATS:
+            raise unknown("format", name, list(FORMATS))
+    return named or FORMATS
 
 
 @app.command("list")
@@ -354,6 +361,7 @@ def _open(page: Path) -> bool:
 
 
 WIDE = 190  # columns of a table that goes to a file or a pipe
+PIPE_CLOSED = 141  # what a shell says of any tool that a closed pipe ended
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -364,5 +372,7 @@ def main(arguments: list[str] | None = None) -> int:
         typer.echo(f"error: {error}", err=True)
         return 1
     except SystemExit as stop:
+        if isinstance(stop.__context__, BrokenPipeError):
+            return PIPE_CLOSED
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     return 0

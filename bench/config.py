@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from bench.errors import UserError
-from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive
+from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive, in_words
 from bench.places import VARIABLE, data_home, named_home, places
 from bench.real_or_fake import find_root
 from bench.spelling import parse_value, spell_value, split_list, unknown
@@ -236,9 +236,7 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "model_type":
         return f"{key} is a table: set one of its keys, such as {key}.epochs"
     value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
-    message = first["msg"].removeprefix("Value error, ")
-    message = message[0].lower() + message[1:]
-    return f"{key} = {value}: {message}"
+    return f"{key} = {value}: {in_words(first)}"
 
 
 def known_keys() -> list[str]:

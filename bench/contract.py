@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.errors import ContractError, UserError
+from bench.errors import ContractError, UserError, one_line
 from bench.outputs import PARTS, Labels, Outputs, Population, Relearning, Scores
 from bench.registry import Plugin, Registry, Source
 from bench.schedule import one_thread
@@ -51,13 +51,13 @@ def problem_with(check: Callable[[], None]) -> str | None:
     try:
         check()
     except (ContractError, UserError) as error:
-        return str(error)
+        return one_line(error)
     except (Exception, SystemExit) as error:
         frames = traceback.extract_tb(error.__traceback__)
         mine = [f for f in frames if not f.filename.startswith(LIBRARIES)]
         where = (mine or frames)[-1]
         line = f"{Path(where.filename).name}, line {where.lineno}"
-        return f"raised {type(error).__name__}: {error} ({line})"
+        return f"raised {one_line(error)} ({line})"
     return None
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from bench.errors import UserError
+from bench.errors import UserError, one_line
 from bench.kept import mapped, replacing
 from bench.places import scratch
 
@@ -172,7 +172,7 @@ def decode(
         try:
             pixels[place if keep else 0], fault = centre(path, side, scale)
         except bad as error:
-            fault = f"unreadable: {type(error).__name__}: {error}".replace("\n", " ")
+            fault = f"unreadable: {one_line(error)}"
         if fault:
             wrong[place] = fault
     return pixels, wrong

@@ -11,3 +11,10 @@ class DamagedError(UserError):
 
 class ContractError(Exception):
     """A plugin broke its contract (changed its input, read what it did not declare, ...)."""
+
+
+def one_line(error: BaseException) -> str:
+    """What an error says, on one line; the kind of error first where it is none of these."""
+    said = " ".join(str(error).split())
+    known = isinstance(error, (UserError, ContractError))
+    return said if known else ": ".join(filter(None, (type(error).__name__, said)))

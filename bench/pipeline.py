@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -23,7 +24,7 @@ from bench.schedule import Report, plan, progress, run_cells
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
-from bench.store import content_key, write_atomic
+from bench.store import content_key, refuse_unwritable, write_atomic
 
 CONFIG = "config.toml"
 MOST_KILLED = 3  # workers, before a run gives up
@@ -88,7 +89,18 @@ def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
     if not isinstance(config, Config):
         config = load_config(config)
     check_backend(config)
-    return Experiment(config)
+    return _told(Experiment(config))
+
+
+def _told(experiment: Experiment) -> Experiment:
+    """The same; says in a line each what was named more than once and is there once."""
+    for kind in ("methods", "attacks"):
+        named = [text for text in getattr(experiment.config, kind) if text != "all"]
+        labels = Counter(experiment.registry.resolve(kind, text).label for text in named)
+        for label, times in labels.items():
+            if times > 1:
+                print(f"{kind}: {label} is named {times} times, taken once", file=sys.stderr)
+    return experiment
 
 
 def begin(experiment: Experiment) -> Path:
@@ -139,13 +151,18 @@ def run_folder(experiment: Experiment) -> Path:
 
 
 def describe_plan(config: Config) -> str:
-    """What a run would do: cells by stage, what is there, time and disk of the rest, and where."""
-    experiment = Experiment(config)
+    """What a run would do: cells by stage, what is there, time and disk of the rest, and where.
+
+    Raises UserError where the run itself would find that its results cannot be written.
+    """
+    experiment = _told(Experiment(config))
+    refuse_unwritable(experiment.store.folder)
     return mended(lambda: _describe(experiment))
 
 
 def _describe(experiment: Experiment) -> str:
     experiment.check()
+    refuse_unwritable(run_folder(experiment))
     groups = _planned(experiment)
     forecast = Forecast(experiment)
     lines, request, whole = [], None, True

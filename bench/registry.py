@@ -24,7 +24,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import UserError, one_line
+from bench.params import in_words
 from bench.spelling import Choice, parse, spell_value, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -71,7 +72,7 @@ class Source:
             raise UserError(f"plugin {path}, line {error.lineno}: {error.msg}") from error
         name = _constant(tree.body, "NAME") or path.stem.replace("_", "-")
         about = ast.get_docstring(tree) or ""
-        summary = about.partition("\n")[0]
+        summary = unmarked(about.partition("\n")[0])
         for node in tree.body:
             if isinstance(node, ast.ClassDef):
                 verbs = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
@@ -94,6 +95,11 @@ class Source:
             f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
             f"anything else a function named '{path.stem}'"
         )
+
+
+def unmarked(docstring: str) -> str:
+    """A docstring as a terminal shows it: code in single backticks."""
+    return docstring.replace("``", "`")
 
 
 def _constant(body: list[ast.stmt], name: str) -> Any:
@@ -159,7 +165,7 @@ def _loaded(load: Callable[[], Any], what: str) -> Any:
     try:
         return load()
     except Exception as error:
-        raise UserError(f"cannot load {what}: {type(error).__name__}: {error}") from error
+        raise UserError(f"cannot load {what}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -276,13 +282,11 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     try:
         checked = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:
-        found = [
-            e["msg"].removeprefix("Input ").removeprefix("Value error, ") for e in error.errors()
-        ]
-        message = ", or ".join(dict.fromkeys(found))
-        raise UserError(f"{where} = {spell_value(value)}: {message}") from None
+        message = ", or ".join(dict.fromkeys(map(in_words, error.errors())))
+        said = message.replace(", or must be", ", or")
+        raise UserError(f"{where} = {spell_value(value)}: {said}") from None
     if isinstance(checked, float) and not math.isfinite(checked):
-        raise UserError(f"{where} = {value}: should be a finite number")
+        raise UserError(f"{where} = {value}: must be a finite number")
     return checked
 
 

@@ -240,6 +240,7 @@ def _progress_bar() -> Iterator[Report]:
 
 def _plain_lines(every_s: float = 15.0) -> Report:
     started: dict[str, float] = {}
+    first: dict[str, float] = {}  # when the first cell was done: it waits for workers to start
     last = 0.0
 
     def report(stage: str, done: int, total: int) -> None:
@@ -247,11 +248,15 @@ def _plain_lines(every_s: float = 15.0) -> Report:
         now = time.monotonic()
         if done == 0:
             started[stage] = now
+        if done <= 1:
+            first[stage] = now
         if done not in (0, total) and now - last < every_s:
             return
         last = now
         elapsed = now - started.setdefault(stage, now)
-        left = f", about {elapsed / done * (total - done):.0f} s left" if 0 < done < total else ""
+        left = ""
+        if 1 < done < total:
+            left = f", about {(now - first[stage]) / (done - 1) * (total - done):.0f} s left"
         print(f"{stage}: {done}/{total} ({elapsed:.0f} s{left})", file=sys.stderr, flush=True)
 
     return report

@@ -69,6 +69,20 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     )
 
 
+def refuse_unwritable(folder: Path) -> None:
+    """Raise UserError where ``folder`` could not be made or written; itself writes nothing."""
+    folder = folder.absolute()
+    there = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not there.is_dir():
+        raise _not_to_be_written(folder, f"{there} is no folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise _not_to_be_written(folder, f"{there}: {os.strerror(errno.EACCES)}")
+
+
+def _not_to_be_written(folder: Path, reason: str) -> UserError:
+    return UserError(f"cannot write to {folder} ({reason}): choose another folder with --out")
+
+
 @dataclass(frozen=True)
 class Store:
     """A folder of artefacts, one sub-folder per kind."""
@@ -81,10 +95,7 @@ class Store:
         try:
             write_atomic(probe, b"")
         except UserError as error:
-            reason = error.__cause__.strerror
-            raise UserError(
-                f"cannot write to {self.folder} ({reason}): choose another folder with --out"
-            ) from error
+            raise _not_to_be_written(self.folder, error.__cause__.strerror) from error
         probe.unlink(missing_ok=True)
         for leftover in [*self.folder.rglob(".tmp-*"), *self.folder.rglob("*.claim")]:
             with contextlib.suppress(OSError):

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 
 import pytest
+from PIL import Image
 
 from reports import page
 from reports.several import Several
@@ -91,10 +93,7 @@ def look(browser, file, width, theme="light"):
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
     browser.get_log("performance")
     browser.get(file.as_uri())
-    browser.execute_script(
-        "for (const d of document.querySelectorAll('details')) d.open = true;"
-        "for (const m of document.querySelectorAll('.method')) m.style.contentVisibility='visible'"
-    )
+    browser.execute_script("for (const d of document.querySelectorAll('details')) d.open = true")
     messages = [json.loads(line["message"])["message"] for line in browser.get_log("performance")]
     sent = [m["params"] for m in messages if m["method"] == "Network.requestWillBeSent"]
     return [one["request"]["url"] for one in sent]
@@ -116,6 +115,27 @@ def test_nothing_is_asked_for_nothing_fails_nothing_is_cut(browser, pages, name,
     )
     ground, *inks = [sum(map(int, c[c.index("(") + 1 : -1].split(", ")[:3])) for c in colors]
     assert all(abs(ink - ground) > 450 for ink in inks)
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_an_edge_behind_which_there_is_more_is_shaded(browser, pages, theme):
+    look(browser, pages["one"], 390, theme)
+    find = "const box = document.querySelector('.figure.wide:not(.twofold)');"
+
+    def shaded(scrolled):
+        left, top, right, ground = browser.execute_script(
+            f"{find} box.scrollLeft = {scrolled};"
+            "box.scrollIntoView({behavior: 'instant'});"
+            "const {left, top, right} = box.getBoundingClientRect();"
+            "return [left, top, right, getComputedStyle(document.body).backgroundColor]"
+        )
+        image = Image.open(io.BytesIO(browser.get_screenshot_as_png())).convert("RGB")
+        colors = [image.getpixel((int(x), int(top) + 3)) for x in (left + 2, right - 3)]
+        return ["rgb({}, {}, {})".format(*color) != ground for color in colors]
+
+    assert shaded(0) == [False, True]
+    assert shaded(100) == [True, True]
+    assert shaded(9999) == [True, False]
 
 
 def test_letters_in_figures_are_large_enough_on_a_phone(browser, pages):

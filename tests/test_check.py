@@ -101,6 +101,13 @@ def test_one_fault_is_told_once_for_each_network(tmp_path):
     assert all("mine.py, line " in problem for problem in problems)
 
 
+def test_a_fault_is_one_line_however_many_its_message_has(tmp_path):
+    body = '\n        raise ValueError("no\\n\\n  keys:\\n\\ta, b")\n'
+    problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
+    assert problems
+    assert all(p.startswith("raised ValueError: no keys: a, b (mine.py, line ") for p in problems)
+
+
 def test_leaving_the_program_is_a_fault_like_others(tmp_path):
     body = "\n        raise SystemExit(3)\n"
     problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]

@@ -118,16 +118,16 @@ MISTAKES = {
     "unknown method 'pgv': did you mean pgu?": ["--methods", "pgv"],
     "unknown key 'epocs': did you mean train.epochs": ["--set", "epocs=3"],
     "models = many": ["--models", "many"],
-    "rate = -0.1: should be greater than 0": ["--scenario", "poison[rate=-0.1]"],
-    "rate = 1: should be less than 1": ["--scenario", "poison[rate=1.0]"],
-    "should be 'pairs' or 'any'": ["--scenario", "poison[flip=all]"],
+    "rate = -0.1: must be above 0": ["--scenario", "poison[rate=-0.1]"],
+    "rate = 1: must be below 1": ["--scenario", "poison[rate=1.0]"],
+    "flip = all: must be 'pairs' or 'any'": ["--scenario", "poison[flip=all]"],
     "unknown scenario 'poisson': did you mean poison?": ["--scenario", "poisson"],
     "unknown data set 'digit': did you mean digits?": ["--dataset", "digit"],
     "npz:nothing.npz: no such file": ["--dataset", "npz:nothing.npz"],
     "npz needs a path": ["--dataset", "npz"],
     "digits takes no ':3'": ["--dataset", "digits:3"],
     "unknown parameter of ssd 'alfa': did you mean alpha": ["--methods", "ssd[alfa=1]"],
-    "alpha = x: should be a valid number": ["--methods", "ssd[alpha=x]"],
+    "alpha = x: must be a number, or 'adaptive'": ["--methods", "ssd[alpha=x]"],
     "cannot read 'ssd[alpha'": ["--methods", "ssd[alpha"],
     "--config nope: no such file or recipe": ["--config", "nope"],
     "--plugin nope.py: no such file": ["--plugin", "nope.py"],
@@ -154,6 +154,36 @@ def test_a_folder_that_cannot_be_written_is_one_line(tmp_path):
     assert failed.returncode == 1
     assert failed.stderr.startswith("error: cannot write")
     assert failed.stderr.count("\n") == 1
+
+
+def test_a_dry_run_knows_that_a_folder_cannot_be_written(tmp_path, monkeypatch, capsys):
+    (tmp_path / "file").write_text("in the way")
+    dry = ["run", "--methods", "ssd", "--models", "1", "--dry-run", "--out"]
+    for out in ("file", "file/out"):
+        assert main([*dry, str(tmp_path / out)]) == 1
+        told = capsys.readouterr()
+        assert told.out == ""
+        assert told.err.startswith("error: cannot write to ")
+        assert f"{tmp_path / 'file'} is no folder" in told.err
+        assert told.err.count("\n") == 1
+    monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)  # root may all
+    assert main([*dry, str(tmp_path / "new" / "out")]) == 1
+    assert f"{tmp_path}: Permission denied" in capsys.readouterr().err
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("command", ["list methods", "show pgu", "report"])
+def test_a_reader_who_has_seen_enough_is_no_error(command, tiny_run, tmp_path):
+    read, write = os.pipe()
+    os.close(read)  # as head does, only sooner
+    given = [tiny_run.folder, "--to", tmp_path, "--format", "md"] if command == "report" else []
+    ended = subprocess.run(
+        [Path(sys.executable).with_name("bench"), *command.split(), *given],
+        stdout=write,
+        stderr=subprocess.PIPE,
+    )
+    os.close(write)
+    assert (ended.returncode, ended.stderr) == (141, b"")
 
 
 def test_usage_errors_are_2():
@@ -204,6 +234,9 @@ def test_show_prints_the_card_of_a_plugin():
     assert re.search(r"alpha +10 +number, above 0, or adaptive\n", shown)
     assert re.search(r"importance +batch +batch \| example \| label-free\n", shown)
     assert re.search(r"rate +0.2 +number, above 0, below 1\n", bench("show", "poison").stdout)
+    shown = bench("show", "neggrad").stdout
+    assert "`shuffle=false` takes" in shown
+    assert "``" not in shown
     mistake = bench("show", "pgv")
     assert mistake.returncode == 1
     assert mistake.stderr.startswith("error: unknown plugin 'pgv': did you mean pgu?")

@@ -8,6 +8,8 @@ import pytest
 
 from bench.config import dump_toml, load_config, recipes
 from bench.errors import UserError
+from bench.pipeline import made_concrete
+from tests.conftest import tiny
 
 
 def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):
@@ -41,15 +43,20 @@ def test_the_stored_configuration_reads_back(tmp_path):
     [
         ("epocs=3", ["unknown key 'epocs'", "did you mean train.epochs"]),
         ("train.epocs=3", ["unknown key 'train.epocs'", "train.epochs"]),
-        ("models=many", ["models = many", "integer"]),
-        ("models=0", ["models = 0", "greater than or equal to 1"]),
-        ("models=2.5", ["models = 2.5", "integer"]),
-        ("train.lr=-1", ["train.lr = -1", "greater than 0"]),
-        ("train.schedule=linear", ["train.schedule = linear", "cosine"]),
-        ("validation=1.0", ["validation = 1", "less than 1"]),
+        ("models=many", ["models = many: must be a whole number"]),
+        ("models=0", ["models = 0: must be at least 1"]),
+        ("models=2.5", ["models = 2.5: must be a whole number"]),
+        ("train.lr=-1", ["train.lr = -1: must be above 0"]),
+        ("train.schedule=linear", ["train.schedule = linear: must be 'constant', 'cosine' or"]),
+        ("validation=1.0", ["validation = 1: must be below 1"]),
+        ("train.lr=fast", ["train.lr = fast: must be a number"]),
+        ("train.lr=inf", ["train.lr = inf: must be a finite number"]),
+        ("train.nesterov=maybe", ["train.nesterov = maybe: must be true or false"]),
+        ("methods=3", ["methods = 3: must be a list"]),
+        ("dataset=3", ["dataset = 3: must be text"]),
         ("train=3", ["train is a table"]),
         ("seed", ["write key=value"]),
-        ("seed.x=1", ["seed", "integer"]),
+        ("seed.x=1", ["seed = {x = 1}: must be a whole number"]),
     ],
 )
 def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
@@ -72,3 +79,11 @@ def test_what_does_not_change_numbers_is_not_part_of_the_identity():
     same = [load_config({"jobs": jobs, "out": out}) for jobs, out in ((1, "a"), (2, "b"))]
     assert same[0].identity() == same[1].identity()
     assert load_config({"seed": 1}).identity() != load_config({"seed": 2}).identity()
+
+
+def test_what_is_named_twice_is_told_once(tmp_path, capsys):
+    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
+    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
+    assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
+    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
+    assert capsys.readouterr().err == ""

@@ -88,7 +88,11 @@ def test_equal_populations_have_no_divergence():
 def test_klom_says_why_one_model_has_none():
     scores = klom(toy_outputs(1))
     assert not scores.scores
-    assert "one model has no distribution" in scores.notes[1]
+    assert scores.notes[0] == "klom: not scored, one model has no distribution"
+    outputs = toy_outputs(3)
+    lone = {row: replace(p, members=p.members[:1]) for row, p in outputs.rows.items()}
+    some = replace(outputs, rows=outputs.rows | {row: lone[row] for row in ("retrain", "original")})
+    assert "klom: original, retrain not scored, one model has no distribution" in klom(some).notes
 
 
 # ZRF ----------------------------------------------------------------------------------------------
@@ -199,5 +203,13 @@ def test_relearn_time_is_compared_with_retraining_and_says_who_never_came():
     found = by_name(scores, "mine")["relearn_time"]
     assert (found.value, found.target) == (11, 15)
     assert scores.notes == [
-        "relearn-time: mine: 1 of 4 models had not learnt Df again after 100 epochs"
+        "relearn-time: had not learnt Df again after 100 epochs: mine (1 of 4 models)"
     ]
+
+
+def test_what_relearnt_too_slowly_is_one_note_and_retraining_is_in_it_once():
+    slow = [40, 40, 1, 1]
+    (note,) = relearn_time(relearnt(retrained=slow, mine=[40, 1, 1, 1], retrain=slow)).notes
+    assert note.endswith(": mine (1 of 4 models), retrain (2 of 4 models)")
+    (note,) = relearn_time(relearnt(retrained=slow, mine=[1, 1, 1, 1], retrain=[1, 1, 1, 1])).notes
+    assert note.endswith(": retrained (2 of 4 models)")

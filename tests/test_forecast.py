@@ -14,6 +14,7 @@ from bench.forecast import Forecast
 from bench.pipeline import describe_plan
 from bench.probes import extrapolated, shortened
 from bench.registry import Registry
+from bench.schedule import progress
 from tests.conftest import tiny
 
 
@@ -82,3 +83,18 @@ def test_long_methods_are_tried_for_fewer_epochs():
 def test_numbers_are_rounded_for_readers():
     assert [duration(s) for s in (0.04, 12.3, 600, 7200)] == ["0.0 s", "12 s", "10.0 min", "2.0 h"]
     assert [amount(s) for s in (500, 3_400_000, 2.5e10)] == ["500 B", "3.4 MB", "25 GB"]
+
+
+def test_time_left_does_not_count_the_start_of_the_workers(monkeypatch, capsys):
+    clock = iter([0, 100, 101, 120, 125])  # the first cell waits for its worker
+    monkeypatch.setattr("bench.schedule.time.monotonic", lambda: next(clock))
+    with progress() as report:
+        for done in (0, 1, 2, 3, 6):
+            report("train", done, 6)
+    told = capsys.readouterr().err.splitlines()
+    assert told == [
+        "train: 0/6 (0 s)",
+        "train: 1/6 (100 s)",
+        "train: 3/6 (120 s, about 30 s left)",
+        "train: 6/6 (125 s)",
+    ]

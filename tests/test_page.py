@@ -287,6 +287,14 @@ def test_a_docstring_falls_into_its_own_parts():
     assert page.coded("``a<b`` and `c`") == "<code>a&lt;b</code> and <code>c</code>"
 
 
+def test_no_backtick_of_a_docstring_is_left_on_the_page():
+    words = parts("Keeps ``k`` of ``n``.\n\nSteps: ``n<k`` stops.\n  x = ``k``")
+    template = "{% from 'parts.html' import about %}{{ about(words) }}"
+    shown = page.environment().from_string(template).render(words=words)
+    assert "`" not in shown
+    assert "<code>n&lt;k</code>" in shown
+
+
 def test_samples_show_the_poison(tiny_run):
     shown = forgotten.samples(tiny_run)
     assert len(shown) == 12

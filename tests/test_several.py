@@ -170,6 +170,17 @@ def test_a_run_copied_from_another_machine_is_reported(tiny_run, tmp_path, capsy
     assert "holds no run" in capsys.readouterr().err
 
 
+def test_formats_may_be_a_list(tiny_run, tmp_path, capsys):
+    asked = ["report", str(tiny_run.folder), "--to", str(tmp_path / "new"), "--format"]
+    assert main([*asked, "csv,latx"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: unknown format 'latx': did you mean latex? known: html, csv")
+    assert not (tmp_path / "new").exists()
+    assert main([*asked, "md,latex", "-f", "json"]) == 0
+    written = {path.name for path in (tmp_path / "new").iterdir()}
+    assert written == {"table.md", "table.tex", "table.json"}
+
+
 def test_a_run_that_is_named_twice_is_reported_once(tiny_run, tmp_path, capsys):
     folder = str(tiny_run.folder)
     assert main(["report", folder, folder, "--to", str(tmp_path), "--format", "csv"]) == 0

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from bench.outputs import Readout, Score
+from bench.outputs import Outputs, Readout, Score
 
 DRAWS = 2000
 FEWEST = 3
@@ -80,6 +80,13 @@ def score_population(
         gap=float(value) - target,
         gap_interval=gap_bounds,
     )
+
+
+def lone_models(attack: str, outputs: Outputs) -> list[str]:
+    """A note on the rows of a single model, or none; they are named unless it is all of them."""
+    lone = [row for row, population in outputs.rows.items() if len(population) < 2]
+    named = "" if len(lone) == len(outputs.rows) else f"{', '.join(lone)} "
+    return [f"{attack}: {named}not scored, one model has no distribution"] if lone else []
 
 
 def spread(values: np.ndarray) -> float | None:

@@ -6,12 +6,17 @@ from bench.outputs import Outputs
 
 
 def unreached(attack: str, outputs: Outputs, limit: str) -> list[str]:
-    """A note for each row of which some models did not get there within ``limit``."""
-    notes = []
-    for row, relearning in outputs.relearning.items():
-        missing = int((~relearning.reached).sum())
-        if missing:
-            count = len(relearning.reached)
-            of = f"{missing} of {count} models"
-            notes.append(f"{attack}: {row}: {of} had not learnt Df again after {limit}")
-    return notes
+    """A note on the rows of which some models did not get there within ``limit``; or none.
+
+    The reference is named where the row of models retrained again, which stands for it, is not.
+    """
+    missing = {row: int((~of.reached).sum()) for row, of in outputs.relearning.items()}
+    late = {
+        row: f"{row} ({count} of {len(outputs.relearning[row].reached)} models)"
+        for row, count in missing.items()
+        if count
+    }
+    if "retrain" in late:
+        late.pop("retrained", None)
+    said = f"{attack}: had not learnt Df again after {limit}: {', '.join(late.values())}"
+    return [said] if late else []

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from bench.attack import stage_of
-from bench.errors import UserError
+from bench.errors import UserError, one_line
 from bench.experiment import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment
 from bench.outputs import (
     PARTS,
@@ -192,7 +192,7 @@ def _attacked(plugin: Plugin, outputs: Outputs) -> Scores:
         if not plugin.version.startswith("file"):
             raise
         raise UserError(
-            f"attack {plugin.label}: {type(error).__name__}: {error}; models and outputs are kept, "
+            f"attack {plugin.label}: {one_line(error)}; models and outputs are kept, "
             "see bench check, then repeat the command"
         ) from error
     check_scores(plugin.label, scores)
