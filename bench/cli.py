@@ -85,7 +85,8 @@ def run(
     subset: Annotated[str | None, typer.Option(help="Use only so many training images.")] = None,
     seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
     jobs: Annotated[
-        str | None, typer.Option("--jobs", "-j", help="Processes side by side [all cores].")
+        str | None,
+        typer.Option("--jobs", "-j", help="Processes side by side [one a core, or a GPU]."),
     ] = None,
     backend: Annotated[
         str | None, typer.Option(help="local: this machine's processes; dask: a cluster's.")
@@ -93,7 +94,9 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Of dask, for example tcp://host:8786.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda: all GPUs, or one: cuda:1.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Folder that holds data sets [BENCH_DATA_DIR, bench-data].")

@@ -204,7 +204,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
     attacks = list(experiment.attacks.values())
     report("score", 0, len(attacks))
     found = []
-    with ThreadPoolExecutor(experiment.config.job_count) as pool:
+    with ThreadPoolExecutor(experiment.config.threads) as pool:
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
