@@ -151,15 +151,36 @@ def run(
     try:
         if until:
             folder = make_until(resolved, until.value, quiet)
+            go_on = f"bench run --config {folder / CONFIG}"
+            if until is Stop.predict:
+                go_on = f"bench score {folder}"
             typer.echo(
                 f"stopped after {until.value}; go on, here or with a copy of {resolved.out}, with: "
-                f"bench run --config {folder / CONFIG}"
+                + go_on
             )
             return
         finished = run_config(resolved, quiet)
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)
         raise typer.Exit(130) from None
+    _show(finished, None)
+    if finished.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a run, or its name in OUT/runs.")
+    ],
+    out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Score and report a run whose models were made elsewhere; needs no data set."""
+    from bench.pipeline import score_stored
+    from bench.results import find_run
+
+    finished = score_stored(find_run(run, Path(out)), quiet)
     _show(finished, None)
     if finished.failed:
         raise typer.Exit(1)

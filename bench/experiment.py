@@ -15,6 +15,7 @@ from bench.config import Config, TrainSettings, cores
 from bench.data import Data
 from bench.devices import find_device, gpu_count, process_count
 from bench.places import places
+from bench.provenance import provenance
 from bench.registry import Plugin, Registry
 from bench.stages.split import Split, make_split
 from bench.store import Store, content_key
@@ -242,6 +243,11 @@ class Experiment:
     @cached_property
     def device(self) -> torch.device:
         return find_device(self.config.device)
+
+    @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions and machine, for the records."""
+        return provenance(str(self.device))
 
     @cached_property
     def jobs(self) -> int:

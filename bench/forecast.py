@@ -183,10 +183,8 @@ class Forecast:
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:
         """Records of finished runs on the same data, network, recipe and machine."""
-        from bench.provenance import provenance
-
         config = self.experiment.config.model_dump(mode="json")
-        here = provenance(str(self.experiment.device))
+        here = self.experiment.provenance
         files = sorted(
             Path(config["out"]).glob(f"runs/*/{RECORD}"), key=lambda f: f.stat().st_mtime
         )

@@ -16,7 +16,6 @@ from bench.config import Config
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.outputs import Population, Scores
-from bench.provenance import provenance
 from bench.registry import Plugin
 from bench.stages.score import as_record, from_record, gather
 from bench.store import (
@@ -172,7 +171,7 @@ def write_run(
         },
         "rows": {row: row_record(experiment, row) for row in experiment.methods},
         **request_record(experiment),
-        "provenance": provenance(str(experiment.device)),
+        "provenance": experiment.provenance,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": settings(experiment),
         "about": about(experiment),

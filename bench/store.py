@@ -215,10 +215,10 @@ class Store:
         raise DamagedError(f"{what}: set aside as {aside.name}, bench run makes it anew")
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray], compressed: bool = False) -> bytes:
     """The bytes of an .npz file."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
     return buffer.getvalue()
 
 
