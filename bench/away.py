@@ -82,8 +82,13 @@ class Away(Experiment):
         self.folder = folder
         if not (folder / RECORD).is_file():
             raise self._remade(f"{folder} says nothing of its data set (no {RECORD})")
-        self._told = read_record(folder / RECORD)
-        self._arrays = unpack_arrays(read_checked(folder / ARRAYS, self._told["arrays"]))
+        self._told = read_record(folder / RECORD, lambda: self._lost(RECORD))
+        arrays = self._told["arrays"]
+        content = read_checked(folder / ARRAYS, arrays, lambda: self._lost(ARRAYS))
+        self._arrays = unpack_arrays(content)
+
+    def _lost(self, name: str) -> None:
+        raise self._remade(f"damaged file {self.folder / name} (its checksum does not match)")
 
     def _remade(self, what: str) -> UserError:
         command = f"bench run --config {self.folder / CONFIG} --until predict"

@@ -51,38 +51,34 @@ def test_the_main_process_takes_the_first_gpu(device, gpus, expected):
     assert device_name(device, gpus) == expected
 
 
-def taken(_task, device="auto", gpus=2):
-    """A worker's process number and its device; slow enough that every worker has a task."""
-    time.sleep(0.2)
-    return os.getpid(), device_name(device, gpus)
+def workers(count, device="auto", gpus=2):
+    """Process numbers of all workers, each with the device that it said, always the same one."""
 
+    def taken(_task):  # sent by value: a worker need not import this file, and torch with it
+        from bench.devices import device_name
 
-def workers(count, tasks=8, **asked):
-    found = Parallel(n_jobs=count)(delayed(taken)(task, **asked) for task in range(tasks))
-    return dict(set(found)), len(set(found))
+        time.sleep(0.1)  # so that every worker has a task
+        return os.getpid(), device_name(device, gpus)
+
+    found = Parallel(n_jobs=count)(delayed(taken)(task) for task in range(3 * count))
+    assert len(dict(found)) == len(set(found)) == count
+    return dict(found)
 
 
 def test_workers_share_the_gpus_evenly_keep_theirs_and_are_replaced_on_the_free_one():
-    devices, pairs = workers(4)
-    assert pairs == len(devices) == 4  # each always said the same
+    devices = workers(4)
     assert sorted(devices.values()) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
-    assert workers(4)[0] == devices
-    assert set(workers(4, device="cuda:1")[0].values()) == {"cuda:1"}
-    kept, _ = workers(2)  # two are sent home, whichever
+    assert workers(4) == devices
+    assert set(workers(4, "cuda:1").values()) == {"cuda:1"}
+    kept = workers(2)  # two are sent home, whichever
     assert kept.items() <= devices.items()
-    again, _ = workers(4)
+    again = workers(4)
     assert kept.items() <= again.items()
     assert sorted(again.values()) == sorted(devices.values())
-
-
-def test_after_a_kill_the_new_workers_share_the_gpus_again():
-    devices, _ = workers(2)
-    os.kill(next(iter(devices)), signal.SIGKILL)
+    os.kill(next(iter(again)), signal.SIGKILL)
     with suppress(BrokenProcessPool):  # whether it is noticed now, or was before
         workers(2)
-    again, _ = workers(2)
-    assert not again.keys() & devices.keys()
-    assert sorted(again.values()) == ["cuda:0", "cuda:1"]
+    assert sorted(workers(2).values()) == ["cuda:0", "cuda:1"]
 
 
 def test_where_models_are_made_is_not_in_their_keys(tmp_path):
