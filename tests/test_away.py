@@ -72,7 +72,7 @@ def test_what_is_missing_is_one_line(tiny_run, tmp_path, capsys):
     how = f"make it where the data set is, with: bench run --config {folder / 'config.toml'}"
     assert main(["score", str(folder), "-q"]) == 1
     told = capsys.readouterr().err
-    assert "15 cells are missing" in told
+    assert "21 cells are missing" in told
     assert how in told
     data = folder / "data.npz"
     data.write_bytes(data.read_bytes()[:-1])
