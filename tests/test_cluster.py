@@ -14,6 +14,7 @@ import pytest
 
 import bench
 from bench.cluster import Order, Reply, connected, work
+from bench.devices import device_name
 from bench.errors import UserError
 from bench.pipeline import make_until
 from bench.store import Store
@@ -67,6 +68,13 @@ def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
     assert_same(local_run, run)
     assert not list(tmp_path.rglob("*.claim"))
     assert not list(tmp_path.rglob(".tmp-*"))
+
+
+def test_workers_of_one_machine_take_its_gpus_in_turn(cluster):
+    """One of them may have replaced the one that was killed."""
+    with cluster.get_client() as client:
+        devices = client.run(device_name, "auto", 2)
+    assert sorted(devices.values()) == ["cuda:0", "cuda:1"]
 
 
 def blind(order: Order) -> Reply:
