@@ -9,6 +9,7 @@ from typing import Any
 
 _WHERE = {
     "run": "bench.pipeline",
+    "score_stored": "bench.pipeline",
     "Run": "bench.results",
     "Config": "bench.config",
     "Method": "bench.method",

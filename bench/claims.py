@@ -56,8 +56,12 @@ class Claims:
                 file = path.open("xb")
             except FileExistsError:
                 return False
-            with file:
-                file.write(content)
+            try:
+                with file:
+                    file.write(content)
+            except OSError:  # half a claim would be waited for
+                path.unlink()
+                raise
         except OSError as error:
             raise UserError(
                 f"cannot write {path}: {error.strerror or error}; make room or choose another "

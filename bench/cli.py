@@ -1,4 +1,4 @@
-"""The command line: ``bench run``, ``report``, ``list``, ``show``, ``check``.
+"""The command line: ``bench run``, ``score``, ``report``, ``list``, ``show``, ``check``.
 
 Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
 the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the output had enough
@@ -86,7 +86,8 @@ def run(
     subset: Annotated[str | None, typer.Option(help="Use only so many training images.")] = None,
     seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
     jobs: Annotated[
-        str | None, typer.Option("--jobs", "-j", help="Processes side by side [all cores].")
+        str | None,
+        typer.Option("--jobs", "-j", help="Processes side by side [one a core, or a GPU]."),
     ] = None,
     backend: Annotated[
         str | None, typer.Option(help="local: this machine's processes; dask: a cluster's.")
@@ -94,7 +95,9 @@ def run(
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Of dask, for example tcp://host:8786.")
     ] = None,
-    device: Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:1.")] = None,
+    device: Annotated[
+        str | None, typer.Option(help="auto, cpu, cuda: all GPUs, or one: cuda:1.")
+    ] = None,
     out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
     data_dir: Annotated[
         str | None, typer.Option(help="Folder that holds data sets [BENCH_DATA_DIR, bench-data].")
@@ -149,15 +152,36 @@ def run(
     try:
         if until:
             folder = make_until(resolved, until.value, quiet)
+            go_on = f"bench run --config {folder / CONFIG}"
+            if until is Stop.predict:
+                go_on = f"bench score {folder}"
             typer.echo(
                 f"stopped after {until.value}; go on, here or with a copy of {resolved.out}, with: "
-                f"bench run --config {folder / CONFIG}"
+                + go_on
             )
             return
         finished = run_config(resolved, quiet)
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)
         raise typer.Exit(130) from None
+    _show(finished, None)
+    if finished.failed:
+        raise typer.Exit(1)
+
+
+@app.command()
+def score(
+    run: Annotated[
+        str, typer.Argument(metavar="RUN", help="Folder of a run, or its name in OUT/runs.")
+    ],
+    out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+) -> None:
+    """Score and report a run whose models were made elsewhere; needs no data set."""
+    from bench.pipeline import score_stored
+    from bench.results import find_run
+
+    finished = score_stored(find_run(run, Path(out)), quiet)
     _show(finished, None)
     if finished.failed:
         raise typer.Exit(1)

@@ -194,7 +194,7 @@ def _base_order(run: str, experiment: Experiment, alone: bool) -> Order:
         "plugins": [str(Path(file).resolve()) for file in config.plugins],
     }
     sources = [(Path(file).name, Path(file).read_text("utf-8")) for file in config.plugins]
-    told = config.model_copy(update=here)
+    told = experiment.told.model_copy(update=here)
     cell = Cell("", "", 0)
     rest = {"name": ("", ""), "mark": b"", "needs": []}
     return Order(

@@ -81,7 +81,9 @@ NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download", "backend", 
 class Config(Settings):
     """Everything a run depends on.
 
-    The keys in ``NEUTRAL`` do not change its numbers.
+    The keys in ``NEUTRAL`` do not change its numbers. ``device``: cpu, one GPU (cuda:1), or cuda:
+    the processes take all GPUs in turn; auto is cuda where there is a GPU, else cpu. ``jobs``: how
+    many processes make models side by side; None: one for each GPU that is used, or each core.
     """
 
     dataset: str = "digits"
@@ -116,8 +118,8 @@ class Config(Settings):
     scheduler: str | None = None
 
     @property
-    def job_count(self) -> int:
-        """``jobs``, or the cores that this process may use."""
+    def threads(self) -> int:
+        """How many scores are computed side by side: ``jobs``, or one for each core."""
         return cores() if self.jobs is None else self.jobs
 
     def identity(self) -> dict[str, Any]:

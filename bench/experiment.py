@@ -13,8 +13,9 @@ from bench import seeds
 from bench.attack import refuse_overlaps, stage_of
 from bench.config import Config, TrainSettings, cores
 from bench.data import Data
-from bench.errors import UserError
+from bench.devices import find_device, gpu_count, process_count
 from bench.places import places
+from bench.provenance import provenance
 from bench.registry import Plugin, Registry
 from bench.stages.split import Split, make_split
 from bench.store import Store, content_key
@@ -244,6 +245,24 @@ class Experiment:
         return find_device(self.config.device)
 
     @property
+    def provenance(self) -> dict[str, Any]:
+        """Versions and machine, for the records."""
+        return provenance(str(self.device))
+
+    @cached_property
+    def jobs(self) -> int:
+        """How many processes make models side by side on this machine."""
+        return process_count(self.config.jobs, self.config.device, gpu_count())
+
+    @property
+    def told(self) -> Config:
+        """The configuration for a process that works for this one: nothing is left to measure.
+
+        On another GPU or machine, bf16 may pay where it does not here: keys would differ.
+        """
+        return self.config.model_copy(update={"train": self.settings})
+
+    @property
     def settings(self) -> TrainSettings:
         """How models are trained, with the precision that was settled on."""
         given = self.config.train
@@ -302,7 +321,7 @@ class Experiment:
         whole = self._whole
         if part not in whole._raw:
             images = self.data.images[getattr(self.split, part)]
-            decoders = cores() // self.config.job_count - 1  # beside each process that trains
+            decoders = cores() // self.jobs - 1  # beside each process that trains
             given = self.data.scale, self.config.train.crop, self.device, decoders
             whole._raw = {part: pool_of(images, *given)}
         return whole._raw[part]
@@ -356,25 +375,6 @@ class Experiment:
         if self.before:
             return self.before.load_model(row, member)
         return self.load_model(ORIGINAL, self.start(member))
-
-
-def find_device(name: str) -> torch.device:
-    """The torch device called ``name``; ``auto`` takes a GPU where there is one."""
-    import torch
-
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    try:
-        device = torch.device(name)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        if "device type at start" in reason:  # and then all that torch was ever ported to
-            reason = "not a device"
-        raise UserError(
-            f"device = {name}: {reason}; allowed: auto, cpu, or a GPU of this machine"
-        ) from error
-    return device
 
 
 @lru_cache(maxsize=2)

@@ -11,6 +11,7 @@ import numpy as np
 
 from bench.outputs import NO_CLASS, Outputs, Population
 from bench.removal import FORGOTTEN_TEST
+from bench.stages.split import Split
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment
@@ -22,8 +23,15 @@ LARGEST = 2_500  # cells of a confusion matrix that are worth keeping
 
 def extras(experiment: Experiment, outputs: Outputs) -> dict[str, np.ndarray]:
     """Arrays by name: ``samples|*``, ``confusion|<part>|<row>``, ``groups|<row>``."""
-    shown = _samples(experiment) | _confusions(experiment, outputs)
-    return shown | _errors_by_group(experiment, outputs)
+    found = _samples(experiment) | _confusions(experiment, outputs)
+    return found | _errors_by_group(experiment, outputs)
+
+
+def shown(split: Split) -> np.ndarray:
+    """Positions in the training set of the forgotten examples that a report shows."""
+    by_class = split.forget[np.argsort(split.true_labels[split.forget], kind="stable")]
+    places = np.linspace(0, len(by_class) - 1, min(SAMPLES, len(by_class))).round().astype(int)
+    return by_class[places]
 
 
 def _samples(experiment: Experiment) -> dict[str, np.ndarray]:
@@ -31,9 +39,7 @@ def _samples(experiment: Experiment) -> dict[str, np.ndarray]:
     split = experiment.split
     if experiment.data.is_table:
         return {}
-    by_class = split.forget[np.argsort(split.true_labels[split.forget], kind="stable")]
-    places = np.linspace(0, len(by_class) - 1, min(SAMPLES, len(by_class))).round().astype(int)
-    chosen = by_class[places]
+    chosen = shown(split)
     images = np.stack([experiment.data.images[place] for place in split.train[chosen]])
     step = -(-max(images.shape[1:3]) // SIDE)
     groups = experiment.data.groups

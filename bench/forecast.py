@@ -63,7 +63,7 @@ class Forecast:
         config = self.experiment.config
         timed = config.timed if first.stage in TIMED else 0
         alone = sum(cell.member < timed for cell in missing)
-        beside = min(config.job_count, cores(), max(len(missing) - alone, 1))
+        beside = min(self.experiment.jobs, cores(), max(len(missing) - alone, 1))
         seconds = price.seconds * (alone + (len(missing) - alone) / beside)
         return self.told(first.stage, seconds, price.bytes * len(missing), price.source)
 
@@ -79,7 +79,7 @@ class Forecast:
         if not stages:
             return "total: nothing is missing"
         whole = duration(sum(self.seconds.values()))
-        jobs = self.experiment.config.job_count
+        jobs = self.experiment.jobs
         return f"total: about {whole} with {jobs} jobs, {amount(self.bytes)} on disk ({stages})"
 
     def _price(self, step: Experiment, cell: Cell) -> Price:
@@ -183,10 +183,8 @@ class Forecast:
     @cached_property
     def _runs(self) -> list[dict[str, Any]]:
         """Records of finished runs on the same data, network, recipe and machine."""
-        from bench.provenance import provenance
-
         config = self.experiment.config.model_dump(mode="json")
-        here = provenance(str(self.experiment.device))
+        here = self.experiment.provenance
         files = sorted(
             Path(config["out"]).glob(f"runs/*/{RECORD}"), key=lambda f: f.stat().st_mtime
         )

@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
+from bench.away import CONFIG, Away, keep
 from bench.cluster import Cluster, check_backend, connected
 from bench.config import Config, dump_toml, load_config
 from bench.errors import DamagedError, UserError
@@ -26,7 +27,6 @@ from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
 from bench.store import content_key, refuse_unwritable, write_atomic
 
-CONFIG = "config.toml"
 MOST_KILLED = 3  # workers, before a run gives up
 Outcome = TypeVar("Outcome")
 STOPS = ("train", "unlearn", "predict")  # stages after which a run may stop, see make_until
@@ -73,14 +73,35 @@ def _made(experiment: Experiment, quiet: bool, stop: str | None = None) -> Path:
         run_cells(experiment, feature_cells(experiment), 0, report, cluster)
         for step in experiment.requests:
             make_all(step, named(report, step), cluster, stop or "predict")
-            if stop:
-                continue
-            outputs = gather(step)
-            scores = score_all(step, outputs, named(report, step))
-            beside = extras(step, outputs)
-            write_run(step, request_folder(folder, step.request), scores, beside)
-    if step.request is not None and not stop:  # all that was asked for is forgotten by the last
-        write_run(step, folder, scores, beside)
+            if not stop:
+                _write_scores(step, folder, named(report, step))
+    return folder
+
+
+def _write_scores(step: Experiment, folder: Path, report: Report) -> None:
+    """Score a run, or one of its requests, and write its records."""
+    outputs = gather(step)
+    scores, beside = score_all(step, outputs, report), extras(step, outputs)
+    write_run(step, request_folder(folder, step.request), scores, beside)
+    if step.request is not None and step.request == len(step.requests):
+        write_run(step, folder, scores, beside)  # all that was asked for is forgotten by the last
+
+
+def score_stored(folder: str | Path, quiet: bool = False) -> Run:
+    """Score what a run's folder and the store beside it hold: neither data set nor models needed.
+
+    Raises UserError where a model's outputs are missing.
+    """
+    return mended(lambda: Run.load(_scored(Path(folder), quiet)))
+
+
+def _scored(folder: Path, quiet: bool) -> Path:
+    experiment = Away(folder)
+    experiment.check()
+    experiment.store.open()
+    with progress(quiet) as report:
+        for step in experiment.requests:
+            _write_scores(step, folder, named(report, step))
     return folder
 
 
@@ -110,6 +131,7 @@ def begin(experiment: Experiment) -> Path:
     save_split(experiment.split, experiment.store)
     folder = run_folder(experiment)
     write_atomic(folder / CONFIG, dump_toml(experiment.config.model_dump(mode="json")).encode())
+    keep(experiment, folder)
     return folder
 
 
@@ -221,7 +243,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
     attacks = list(experiment.attacks.values())
     report("score", 0, len(attacks))
     found = []
-    with ThreadPoolExecutor(experiment.config.job_count) as pool:
+    with ThreadPoolExecutor(experiment.config.threads) as pool:
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))

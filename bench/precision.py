@@ -6,7 +6,6 @@ for small networks. So ``precision = auto`` times a few training steps both ways
 
 from __future__ import annotations
 
-import json
 import time
 from pathlib import Path
 
@@ -17,7 +16,7 @@ from bench import seeds
 from bench.config import TrainSettings
 from bench.provenance import processor
 from bench.recipe import Recipe, autocast, training_mode
-from bench.store import content_key, write_atomic
+from bench.store import content_key, read_record, set_aside, write_record
 
 PAYS = 1.25  # times as fast, below which fp32 stays
 BATCH, STEPS = 64, 3
@@ -37,8 +36,8 @@ def settled(recipe: Recipe, shape: tuple[int, ...], network: object, folder: Pat
     key = content_key(machine=name, torch=torch.__version__, network=network, inputs=list(shape))
     file = folder / f"precision-{key}.json"
     if not file.is_file():
-        write_atomic(file, json.dumps(_measured(recipe, shape)).encode())
-    faster = json.loads(file.read_text())
+        write_record(file, _measured(recipe, shape))
+    faster = read_record(file, lambda: set_aside(file, file))
     pays = faster["fp32"] > PAYS * faster["bf16"]
     return settings.model_copy(update={"precision": "bf16" if pays else "fp32"})
 

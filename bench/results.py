@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,6 @@ from bench.config import Config
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.outputs import Population, Scores
-from bench.provenance import provenance
 from bench.registry import Plugin
 from bench.stages.score import as_record, from_record, gather
 from bench.store import (
@@ -60,12 +59,16 @@ class Run:
             raise UserError(
                 f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
             )
-        record = read_record(folder / RECORD)
-        curves = unpack_arrays(read_checked(folder / CURVES, record["curves"]))
-        extras = {}
-        if "extras" in record:
-            extras = unpack_arrays(read_checked(folder / EXTRAS, record["extras"]))
-        return cls(folder, record, from_record(record, curves), extras)
+        record = read_record(folder / RECORD, lambda: _refuse_damaged(folder, RECORD))
+        arrays = {
+            name: unpack_arrays(
+                read_checked(folder / name, record[kind], partial(_refuse_damaged, folder, name))
+            )
+            for kind, name in (("curves", CURVES), ("extras", EXTRAS))
+            if kind in record
+        }
+        scores = from_record(record, arrays[CURVES])
+        return cls(folder, record, scores, arrays.get(EXTRAS, {}))
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:
@@ -126,6 +129,14 @@ class Run:
         return rows[row]
 
 
+def _refuse_damaged(folder: Path, name: str) -> None:
+    home = folder.parent if folder.name.startswith(REQUEST) else folder
+    raise UserError(
+        f"damaged file {folder / name} (its checksum does not match): make it anew with: bench "
+        f"score {home}"
+    )
+
+
 def find_run(name: str | None, out: Path) -> Path:
     """A run by its folder or name; the newest of ``out`` where none is named."""
     if name is not None:
@@ -172,7 +183,7 @@ def write_run(
         },
         "rows": {row: row_record(experiment, row) for row in experiment.methods},
         **request_record(experiment),
-        "provenance": provenance(str(experiment.device)),
+        "provenance": experiment.provenance,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
         "settings": settings(experiment),
         "about": about(experiment),

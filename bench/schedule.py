@@ -119,7 +119,7 @@ class _Batch:
 
 
 def _in_parallel(experiment: Experiment, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
-    jobs = experiment.config.job_count
+    jobs = experiment.jobs
     if jobs == 1:
         for cell in cells:
             with one_thread():
@@ -129,7 +129,7 @@ def _in_parallel(experiment: Experiment, cells: Iterator[Cell], alone: bool) -> 
     from joblib import Parallel, delayed
 
     parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    known = experiment.config, experiment.token, experiment.request
+    known = experiment.told, experiment.token, experiment.request
     yield from parallel(delayed(_make_in_worker)(*known, cell, alone) for cell in cells)
 
 

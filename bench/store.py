@@ -115,7 +115,7 @@ class Store:
         if payload:
             file = path.with_name(payload["file"])
             if not file.exists() or file.stat().st_size != payload["bytes"]:
-                self._set_aside(file, path)
+                set_aside(file, path)
         return True
 
     def record(self, kind: str, key: str) -> dict[str, Any]:
@@ -204,32 +204,32 @@ class Store:
             file.unlink(missing_ok=True)
 
     def _read_record(self, path: Path) -> dict[str, Any]:
-        return read_record(path, lambda: self._set_aside(path, path))
+        return read_record(path, lambda: set_aside(path, path))
 
     def _payload(self, kind: str, key: str) -> bytes:
         path = self._path(kind, key, ".json")
         payload = self._read_record(path)["payload"]
         file = path.with_name(payload["file"])
-        return read_checked(file, payload, lambda: self._set_aside(file, path))
-
-    def _set_aside(self, damaged: Path, record: Path) -> None:
-        what = f"damaged file {damaged} (its checksum does not match)"
-        aside = damaged.with_name(f"{damaged.name}.damaged")
-        try:
-            if damaged.exists():
-                os.replace(damaged, aside)
-            record.unlink(missing_ok=True)
-        except OSError as error:
-            raise UserError(
-                f"{what}: delete it and repeat the command ({error.strerror})"
-            ) from error
-        raise DamagedError(f"{what}: set aside as {aside.name}, bench run makes it anew")
+        return read_checked(file, payload, lambda: set_aside(file, path))
 
 
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
+def set_aside(damaged: Path, record: Path) -> None:
+    """Rename a damaged file and drop its record; raises DamagedError, which says so."""
+    what = f"damaged file {damaged} (its checksum does not match)"
+    aside = damaged.with_name(f"{damaged.name}.damaged")
+    try:
+        if damaged.exists():
+            os.replace(damaged, aside)
+        record.unlink(missing_ok=True)
+    except OSError as error:
+        raise UserError(f"{what}: delete it and repeat the command ({error.strerror})") from error
+    raise DamagedError(f"{what}: set aside as {aside.name}, bench run makes it anew")
+
+
+def pack_arrays(arrays: Mapping[str, np.ndarray], compressed: bool = False) -> bytes:
     """The bytes of an .npz file."""
     buffer = io.BytesIO()
-    np.savez(buffer, **arrays)
+    (np.savez_compressed if compressed else np.savez)(buffer, **arrays)
     return buffer.getvalue()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -82,3 +83,17 @@ def test_a_claim_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
     with Claims() as claims, pytest.raises(UserError, match="cannot write"):
         claims.take(tmp_path / "file" / "key.claim")
+
+
+def test_a_claim_that_cannot_be_written_is_not_left_behind(tmp_path):
+    """Nobody could tell whose it is: the same command would wait for a minute."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with Claims() as claims:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+        try:
+            with pytest.raises(UserError, match="cannot write"):
+                claims.take(tmp_path / "key.claim")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        assert not list(tmp_path.iterdir())
+        assert claims.take(tmp_path / "key.claim")

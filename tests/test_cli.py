@@ -55,7 +55,8 @@ def test_the_files_that_run_names_are_there(finished, recipe):
         assert (page.parent / name).is_file()
     (folder,) = (recipe.parent / "out" / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
-    assert names == {"config.toml", "run.json", "curves.npz", "extras.npz", "report"}
+    records = {"run.json", "curves.npz", "extras.npz"}
+    assert names == {"config.toml", "data.json", "data.npz", "report"} | records
     assert {path.name for path in (folder / "report").iterdir()} == REPORT_FILES
 
 

@@ -14,10 +14,12 @@ import pytest
 
 import bench
 from bench.cluster import Order, Reply, connected, work
+from bench.devices import device_name
 from bench.errors import UserError
 from bench.pipeline import make_until
 from bench.store import Store
 from tests.conftest import tiny
+from tests.test_frozen import PLUGIN
 from tests.test_run import assert_same
 
 FEW = {
@@ -37,14 +39,14 @@ def local_run(tmp_path_factory):
 def cluster():
     distributed = pytest.importorskip("distributed", reason="the extra dask is not installed")
     with distributed.LocalCluster(
-        n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50
+        n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=50
     ) as cluster:
         yield cluster
 
 
 def on(cluster, folder, **changes):
     where = {"backend": "dask", "scheduler": cluster.scheduler_address}
-    return tiny(folder, **FEW, **where, **changes)
+    return tiny(folder, **FEW | where | changes)
 
 
 def pids(cluster):
@@ -68,6 +70,13 @@ def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
+def test_workers_of_one_machine_take_its_gpus_in_turn(cluster):
+    """One of them may have replaced the one that was killed."""
+    with cluster.get_client() as client:
+        devices = client.run(device_name, "auto", 2)
+    assert sorted(devices.values()) == ["cuda:0", "cuda:1"]
+
+
 def blind(order: Order) -> Reply:
     """Work that never sees the store, wherever it is."""
     from unittest.mock import patch
@@ -76,11 +85,31 @@ def blind(order: Order) -> Reply:
         return work(order)
 
 
-def test_a_worker_without_the_store_sends_back_what_it_made(
-    cluster, local_run, tmp_path, monkeypatch
+REQUESTS = {
+    "scenario": "incremental[requests=2,count=20]",
+    "methods": "pgu[gamma=0.5,epochs=2]",  # goes on from its own model, and carries statistics on
+    "models": 1,
+}
+FROZEN = {"model": "fixed", "methods": "pgu-head[epochs=2]", "models": 1}
+AUTO = {"models": 1, "train": FEW["train"] | {"precision": "auto"}}
+
+
+@pytest.mark.parametrize("changes", [REQUESTS, FROZEN, AUTO], ids=["requests", "frozen", "auto"])
+def test_workers_without_the_store_send_back_what_they_made(
+    cluster, tmp_path, monkeypatch, changes
 ):
+    if changes is FROZEN:
+        (tmp_path / "fixed.py").write_text(PLUGIN)
+        changes = FROZEN | {"plugins": [str(tmp_path / "fixed.py")]}
+    # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
+    monkeypatch.setattr("bench.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
+    here = bench.run(tiny(tmp_path / "here", **FEW | changes), quiet=True)
     monkeypatch.setattr("bench.cluster.work", blind)
-    assert_same(local_run, bench.run(on(cluster, tmp_path), quiet=True))
+    there = bench.run(on(cluster, tmp_path / "there", **changes), quiet=True)
+    assert not there.failed
+    assert len(here.requests) == len(there.requests)
+    for ours, theirs in zip(here.requests, there.requests, strict=True):
+        assert_same(ours, theirs)
 
 
 def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch):

@@ -104,12 +104,22 @@ def test_damaged_features_are_made_anew_by_the_same_command(frozen, capsys):
     pieces = {p: p.read_bytes() for p in out.rglob("features/*/*.safetensors")}
     piece, content = next(iter(pieces.items()))
     piece.write_bytes(content[:-9] + bytes([content[-9] ^ 1]) + content[-8:])
-    for file in out.glob("decoded/features-*.npy"):  # from which the pieces are joined again
-        file.write_bytes(file.read_bytes()[:500])
+    joined = {file: file.read_bytes() for file in out.glob("decoded/features-*.npy")}
+    cut, *flipped = joined  # from which the pieces are joined again
+    cut.write_bytes(joined[cut][:500])
+    for file in flipped:
+        content = bytearray(joined[file])
+        content[len(content) // 2] ^= 1
+        file.write_bytes(content)
     capsys.readouterr()
     assert not bench.run(config.model_copy(update={"methods": ["neggrad"]}), quiet=True).failed
-    assert capsys.readouterr().err.startswith(f"damaged file {piece} (its checksum does not match)")
+    told = capsys.readouterr().err.splitlines()
+    what = "(its checksum does not match)"
+    expected = {f"damaged file {file} {what}: made anew" for file in joined}
+    assert expected < set(told)
+    assert sum(line.startswith(f"damaged file {piece} {what}: set aside") for line in told) == 1
     assert {p: p.read_bytes() for p in pieces} == pieces
+    assert {file: file.read_bytes() for file in joined} == joined
 
 
 def test_views_are_part_of_the_recipe_only_where_there_are_any(tmp_path):

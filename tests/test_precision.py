@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from bench import precision
+from bench.errors import DamagedError
 from bench.experiment import Cell, Experiment
 from tests.conftest import tiny
 
@@ -33,6 +34,18 @@ def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
     experiment = Experiment(tiny(tmp_path, train={"precision": "auto"}))
     assert experiment.settings.precision in ("fp32", "bf16")
     [file] = (tmp_path / "decoded").glob("precision-*.json")
-    assert all(seconds > 0 for seconds in json.loads(file.read_text()).values())
+    measured = json.loads(file.read_text())
+    assert all(measured[kind] > 0 for kind in ("fp32", "bf16"))
     assert torch.equal(torch.get_rng_state(), state)
     assert torch.get_num_threads() == threads
+
+
+def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "_step", lambda *_: 1.0)
+    config = tiny(tmp_path, train={"precision": "auto"})
+    assert Experiment(config).settings.precision == "fp32"
+    [file] = (tmp_path / "decoded").glob("precision-*.json")
+    file.write_text(file.read_text().replace("1.0", "0.1", 1))
+    with pytest.raises(DamagedError, match="set aside"):
+        _ = Experiment(config).settings
+    assert Experiment(config).settings.precision == "fp32"

@@ -118,13 +118,13 @@ def test_no_two_rows_look_alike_and_built_in_ones_never_change():
     assert len({tuple(look.values()) for look in many.values()}) == len(many)
 
 
-@pytest.mark.parametrize("damage", ["run.json", "curves.npz"])
+@pytest.mark.parametrize("damage", ["run.json", "curves.npz", "extras.npz"])
 def test_a_damaged_run_is_one_line(tiny_run, tmp_path, damage):
     from bench.errors import UserError
 
-    for name in ("run.json", "curves.npz"):
+    for name in ("run.json", "curves.npz", "extras.npz"):
         (tmp_path / name).write_bytes((tiny_run.folder / name).read_bytes())
     path = tmp_path / damage
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match=f"{damage} .*make it anew with: bench score"):
         Run.load(tmp_path)
