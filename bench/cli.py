@@ -8,8 +8,6 @@ the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the ou
 from __future__ import annotations
 
 import enum
-import os
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Any
@@ -164,7 +162,9 @@ def run(
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)
         raise typer.Exit(130) from None
-    _show(finished, None)
+    from reports.console import show_run
+
+    show_run(finished, None)
     if finished.failed:
         raise typer.Exit(1)
 
@@ -182,7 +182,9 @@ def score(
     from bench.results import find_run
 
     finished = score_stored(find_run(run, Path(out)), quiet)
-    _show(finished, None)
+    from reports.console import show_run
+
+    show_run(finished, None)
     if finished.failed:
         raise typer.Exit(1)
 
@@ -214,6 +216,7 @@ def report(
     """Print tables, write them with figures and an offline page; computes no score."""
     from bench.results import Run, find_run
     from bench.unfinished import refuse_unfinished
+    from reports.console import show_run, show_several
 
     chosen = _formats(formats)
     if show_page and "html" not in chosen:
@@ -223,9 +226,9 @@ def report(
     there = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in there]
     if len(folders) > 1:
-        page = _show_several(loaded, Path(out), to, chosen)
+        page = show_several(loaded, Path(out), to, chosen)
     else:
-        page = _show(loaded[0], to, chosen)
+        page = show_run(loaded[0], to, chosen)
     if show_page and not _open(page):
         typer.echo(f"no browser to open here: open {page} in one", err=True)
     if len(there) < len(folders):
@@ -312,71 +315,6 @@ def check(
         raise typer.Exit(1)
 
 
-def _show(run: Any, folder: str | None, formats: Sequence[str] | None = None) -> Path | None:
-    """Write a run's report and print its table, footnotes and where the files are."""
-    from reports import requests
-    from reports.notes import RANKS, footnotes, title
-    from reports.terminal import rank_terminal, terminal
-    from reports.write import FORMATS, write_report
-
-    target = Path(folder) if folder else run.folder / "report"
-    written = write_report(run, target, formats or FORMATS)
-    console = _console()
-    typer.echo(title(run))
-    several = len(run.requests) > 1
-    for table in (requests.terminal if several else terminal)(run, console.width):
-        console.print(table)
-    for note in requests.notes(run, footnotes) if several else footnotes(run):
-        typer.echo(f"- {note}")
-    ranking = rank_terminal(run, console.width)
-    if ranking:
-        typer.echo(f"\n{'After the last request. ' if several else ''}{RANKS}")
-    for table in ranking:
-        console.print(table)
-    return _name_files(written)
-
-
-def _show_several(
-    runs: Sequence[Any], out: Path, folder: str | None, formats: Sequence[str]
-) -> Path | None:
-    """Write the report of several runs and print their table and where the files are."""
-    from reports.several import Several
-    from reports.write import write_several
-
-    several = Several(runs)
-    target = Path(folder) if folder else out / "reports" / several.name
-    written = write_several(several, target, formats)
-    console = _console()
-    typer.echo(several.title)
-    for table in several.terminal(console.width):
-        console.print(table)
-    for note in several.notes:
-        typer.echo(f"- {note}")
-    return _name_files(written)
-
-
-def _console() -> Any:
-    """Standard output; of a fixed width where it is no terminal."""
-    from rich.console import Console
-
-    fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
-    return Console(width=fixed)
-
-
-def _name_files(written: Sequence[Path]) -> Path | None:
-    """Say where the files are; returns the page."""
-    page = next((path for path in written if path.suffix == ".html"), None)
-    drawn = {".png", ".svg", ".pdf"}
-    tables = [path.name for path in written if path.suffix not in {".html", *drawn}]
-    figures = list(dict.fromkeys(path.stem for path in written if path.suffix in drawn))
-    typer.echo(f"report:  {page or written[0].parent}")
-    if tables:
-        typer.echo(f"tables:  {', '.join(tables)}")
-    if figures:
-        typer.echo(f"figures: {', '.join(figures)} (.png, .svg, .pdf)")
-    return page
-
-
 def _open(page: Path) -> bool:
     """Show the page in the user's browser, if there is one."""
     import webbrowser
@@ -384,7 +322,6 @@ def _open(page: Path) -> bool:
     return webbrowser.open(page.resolve().as_uri())
 
 
-WIDE = 190  # columns of a table that goes to a file or a pipe
 PIPE_CLOSED = 141  # what a shell says of any tool that a closed pipe ended
 
 

@@ -1,0 +1,76 @@
+"""What a command prints at its end: the table, footnotes, and where the report's files are."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from rich.console import Console
+
+from bench.results import Run
+from reports import requests
+from reports.notes import RANKS, footnotes, title
+from reports.several import Several
+from reports.terminal import rank_terminal, terminal
+from reports.write import FORMATS, write_report, write_several
+
+WIDE = 190  # columns of a table that goes to a file or a pipe
+say = partial(print, flush=True)  # a reader that leaves is noticed here, not at the end
+
+
+def show_run(run: Run, folder: str | None, formats: Sequence[str] | None = None) -> Path | None:
+    """Write a run's report and print its table, footnotes and where the files are."""
+    target = Path(folder) if folder else run.folder / "report"
+    written = write_report(run, target, formats or FORMATS)
+    console = _console()
+    say(title(run))
+    several = len(run.requests) > 1
+    for table in (requests.terminal if several else terminal)(run, console.width):
+        console.print(table)
+    for note in requests.notes(run, footnotes) if several else footnotes(run):
+        say(f"- {note}")
+    ranking = rank_terminal(run, console.width)
+    if ranking:
+        say(f"\n{'After the last request. ' if several else ''}{RANKS}")
+    for table in ranking:
+        console.print(table)
+    return _name_files(written)
+
+
+def show_several(
+    runs: Sequence[Run], out: Path, folder: str | None, formats: Sequence[str]
+) -> Path | None:
+    """Write the report of several runs and print their table and where the files are."""
+    several = Several(runs)
+    target = Path(folder) if folder else out / "reports" / several.name
+    written = write_several(several, target, formats)
+    console = _console()
+    say(several.title)
+    for table in several.terminal(console.width):
+        console.print(table)
+    for note in several.notes:
+        say(f"- {note}")
+    return _name_files(written)
+
+
+def _console() -> Console:
+    """Standard output; of a fixed width where it is no terminal."""
+    fixed = None if sys.stdout.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(width=fixed)
+
+
+def _name_files(written: Sequence[Path]) -> Path | None:
+    """Say where the files are; returns the page."""
+    page = next((path for path in written if path.suffix == ".html"), None)
+    drawn = {".png", ".svg", ".pdf"}
+    tables = [path.name for path in written if path.suffix not in {".html", *drawn}]
+    figures = list(dict.fromkeys(path.stem for path in written if path.suffix in drawn))
+    say(f"report:  {page or written[0].parent}")
+    if tables:
+        say(f"tables:  {', '.join(tables)}")
+    if figures:
+        say(f"figures: {', '.join(figures)} (.png, .svg, .pdf)")
+    return page
