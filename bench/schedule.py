@@ -159,7 +159,7 @@ _warm: set[Store] = set()
 
 def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Make one cell and store it."""
-    from bench.allocator import keep_freed
+    from bench.allocator import give_back, keep_freed
     from bench.stages.features import features
     from bench.stages.predict import predict, untrained
     from bench.stages.relearn import relearn
@@ -180,6 +180,7 @@ def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
         "relearn": relearn,
     }
     stages[cell.stage](experiment, cell, alone)
+    give_back()  # between cells nothing is kept, or an idle worker would seem to leak
 
 
 def _warm_up(experiment: Experiment) -> None:

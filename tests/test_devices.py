@@ -10,6 +10,7 @@ from contextlib import suppress
 
 import pytest
 from joblib import Parallel, delayed
+from joblib.externals.loky import get_reusable_executor
 
 from bench.devices import device_name, process_count
 from bench.experiment import Cell, Experiment
@@ -51,6 +52,13 @@ def test_the_main_process_takes_the_first_gpu(device, gpus, expected):
     assert device_name(device, gpus) == expected
 
 
+@pytest.fixture
+def pool_of_its_own():
+    """Workers that know nothing of torch would be taken for leaking when they load it later."""
+    yield
+    get_reusable_executor().shutdown(wait=True, kill_workers=True)
+
+
 def workers(count, device="auto", gpus=2):
     """Process numbers of all workers, each with the device that it said, always the same one."""
 
@@ -65,7 +73,9 @@ def workers(count, device="auto", gpus=2):
     return dict(found)
 
 
-def test_workers_share_the_gpus_evenly_keep_theirs_and_are_replaced_on_the_free_one():
+def test_workers_share_the_gpus_evenly_keep_theirs_and_are_replaced_on_the_free_one(
+    pool_of_its_own,
+):
     devices = workers(4)
     assert sorted(devices.values()) == ["cuda:0", "cuda:0", "cuda:1", "cuda:1"]
     assert workers(4) == devices
