@@ -16,8 +16,8 @@ from bench.errors import UserError
 from bench.examples import Examples
 from bench.seeds import isolated
 
-PREDICT_BATCH = 1000  # images of up to 74 x 74
-PREDICT_PIXELS = PREDICT_BATCH * 74**2
+PREDICT_BATCH = 250  # images of up to 148 x 148; more at once are slower and take more memory
+PREDICT_PIXELS = PREDICT_BATCH * 148**2
 
 
 def predict_batch(size: tuple[int, ...]) -> int:

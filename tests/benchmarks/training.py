@@ -126,7 +126,7 @@ def rows(chosen: argparse.Namespace, folder: Path) -> Iterator[Row]:
 
 def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row]:
     """Both ways in turn, with other models each time."""
-    first = experiment.config.job_count
+    first = experiment.jobs
     models = chosen.models * (MORE if experiment.model.name == "small-cnn" else 1)
     start = seconds(lambda: harness(experiment, range(first)))
     usual, ours, errors = [], [], ([], [])
