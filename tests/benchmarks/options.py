@@ -61,7 +61,7 @@ def compiled(experiment: Experiment, repeats: int) -> Iterator[Row]:
     for _repeat in range(repeats):
         slow = step_s(recipe, plain, plain, images, STEPS)
         ratios.append(slow / step_s(recipe, other, fast, images, STEPS))
-    name = f"{experiment.model.name}, {recipe.settings.precision}"
+    name = f"{experiment.config.model}, {recipe.settings.precision}"
     yield row(PART, f"{name}: eager / torch.compile", "x", ratios)
     yield row(PART, f"{name}: compiling, in each process", "s", [first])
 

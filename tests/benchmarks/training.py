@@ -127,7 +127,7 @@ def rows(chosen: argparse.Namespace, folder: Path) -> Iterator[Row]:
 def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row]:
     """Both ways in turn, with other models each time."""
     first = experiment.jobs
-    models = chosen.models * (MORE if experiment.model.name == "small-cnn" else 1)
+    models = chosen.models * (MORE if experiment.config.model == "small-cnn" else 1)
     start = seconds(lambda: harness(experiment, range(first)))
     usual, ours, errors = [], [], ([], [])
     test = experiment.part("test")
@@ -144,7 +144,7 @@ def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row
         mine = [experiment.load_model(ORIGINAL, member) for member in members]
         errors[0].append(100 * (1 - accuracy(theirs, test)))
         errors[1].append(100 * (1 - np.mean([accuracy(model, test) for model in mine])))
-    name = f"{experiment.model.name}, {experiment.settings.precision}"
+    name = f"{experiment.config.model}, {experiment.settings.precision}"
     yield row(PART, f"{name}: usual loop / harness", "x", np.divide(usual, ours))
     yield row(PART, f"{name}: a model, usual loop", "s", usual)
     yield row(PART, f"{name}: a model, harness", "s", ours)
