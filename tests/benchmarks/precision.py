@@ -1,30 +1,33 @@
-"""Whether bf16 costs accuracy: N models of the same seeds with fp32 and with bf16 arithmetic.
+"""Whether speed costs accuracy: N models by the usual loop, by the harness in fp32, and in bf16.
 
-    python -m tests.benchmarks.precision [--network smallvgg] [--dataset npz:cifar10.npz]
-                                         [--images 3000] [--epochs 8] [--models 10] [--out FOLDER]
+    python -m tests.benchmarks.precision --dataset npz:cifar10.npz [--network smallvgg]
+                                         [--images 1500] [--epochs 6] [--models 10] [--out FOLDER]
 
-Originals of equal initial weights, order and augmentation; errors on test data, and the mean of the
-paired differences with Student's 95 % interval. Models are kept in --out: a repeated command goes
-on. On random pixels there is nothing to learn: name a data set.
+Originals of the harness have equal initial weights, order and augmentation in both precisions, so
+their difference is taken in pairs (Student's 95 % interval); from the usual loop's models they
+differ in all that is random (Welch's). Errors are those on test data. The harness's models are kept
+in --out: a repeated command goes on.
 """
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import torch
 from scipy import stats
 
-from bench.config import load_config
+from bench.config import cores, load_config
 from bench.experiment import ORIGINAL, Experiment
 from bench.recipe import accuracy
 from tests.benchmarks.measure import machine
-from tests.benchmarks.training import harness
+from tests.benchmarks.training import harness, usual_loop
 
 
-def errors(chosen: argparse.Namespace, precision: str) -> np.ndarray:
-    """Test errors in percent, one a model."""
+def experiment(chosen: argparse.Namespace, precision: str) -> Experiment:
+    """The recipe of all."""
     train = {"epochs": chosen.epochs, "lr": chosen.lr, "batch_size": 128, "augment": "crop-flip"}
     given = {
         "dataset": chosen.dataset,
@@ -36,31 +39,56 @@ def errors(chosen: argparse.Namespace, precision: str) -> np.ndarray:
         "out": str(chosen.out),
         "train": train | {"precision": precision},
     }
-    experiment = Experiment(load_config(given))
-    harness(experiment, range(chosen.models))
-    test = experiment.part("test")
-    models = (experiment.load_model(ORIGINAL, member) for member in range(chosen.models))
-    return np.array([100 * (1 - accuracy(model, test)) for model in models])
+    return Experiment(load_config(given))
+
+
+def by_harness(found: Experiment, models: int) -> np.ndarray:
+    """Test errors in percent, one a model."""
+    harness(found, range(models))
+    test = found.part("test")
+    made = (found.load_model(ORIGINAL, member) for member in range(models))
+    return np.array([100 * (1 - accuracy(model, test)) for model in made])
+
+
+def by_the_usual_loop(found: Experiment, models: int) -> np.ndarray:
+    """The same of models that the usual loop trains."""
+    torch.set_num_threads(cores())
+    test = found.part("test")
+    return np.array(
+        [100 * (1 - accuracy(usual_loop(found, seed).eval(), test)) for seed in range(models)]
+    )
 
 
 def main() -> None:
-    """Print both errors and their difference."""
+    """Print the errors and their differences as they come."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--network", default="smallvgg")
     parser.add_argument("--dataset", required=True)
-    parser.add_argument("--images", type=int, default=3000)
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--lr", type=float, default=0.02)
     parser.add_argument("--models", type=int, default=10)
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     chosen = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    found = {precision: errors(chosen, precision) for precision in ("bf16", "fp32")}
-    for precision, values in found.items():
-        print(f"{precision}: test error {values.mean():.2f} ±{values.std(ddof=1):.2f} %")
-    apart = found["bf16"] - found["fp32"]
-    half = stats.sem(apart) * stats.t.ppf(0.975, len(apart) - 1)
-    print(f"bf16 - fp32: {apart.mean():+.2f} ±{half:.2f} points (95 %, n = {len(apart)} pairs)")
+    ways = {"harness, bf16": "bf16", "harness, fp32": "fp32", "usual loop, fp32": "fp32"}
+    found = {}
+    for way, precision in ways.items():
+        make = by_harness if way.startswith("harness") else by_the_usual_loop
+        errors = found[way] = make(experiment(chosen, precision), chosen.models)
+        print(f"{way}: test error {errors.mean():.2f} ±{errors.std(ddof=1):.2f} %", flush=True)
+    fast, plain, usual = found.values()
+    in_pairs = stats.ttest_1samp(fast - plain, 0)
+    told("bf16 - fp32, in pairs", fast, plain, in_pairs)
+    told("bf16 - usual loop", fast, usual, stats.ttest_ind(fast, usual, equal_var=False))
+    told("fp32 - usual loop", plain, usual, stats.ttest_ind(plain, usual, equal_var=False))
+
+
+def told(what: str, one: np.ndarray, other: np.ndarray, test: Any) -> None:
+    """A difference of means with its 95 % interval."""
+    low, high = test.confidence_interval()
+    apart = one.mean() - other.mean()
+    print(f"{what}: {apart:+.2f} [{low:.2f}, {high:.2f}] points, n = {len(one)} and {len(other)}")
 
 
 if __name__ == "__main__":
