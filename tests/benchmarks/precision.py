@@ -23,7 +23,7 @@ from bench.config import cores, load_config
 from bench.experiment import ORIGINAL, Experiment
 from bench.recipe import accuracy
 from tests.benchmarks.measure import machine
-from tests.benchmarks.training import harness, usual_loop
+from tests.benchmarks.training import harness, tested, usual_loop
 
 
 def experiment(chosen: argparse.Namespace, precision: str) -> Experiment:
@@ -45,7 +45,7 @@ def experiment(chosen: argparse.Namespace, precision: str) -> Experiment:
 def by_harness(found: Experiment, models: int) -> np.ndarray:
     """Test errors in percent, one a model."""
     harness(found, range(models))
-    test = found.part("test")
+    test = tested(found)
     made = (found.load_model(ORIGINAL, member) for member in range(models))
     return np.array([100 * (1 - accuracy(model, test)) for model in made])
 
@@ -53,7 +53,7 @@ def by_harness(found: Experiment, models: int) -> np.ndarray:
 def by_the_usual_loop(found: Experiment, models: int) -> np.ndarray:
     """The same of models that the usual loop trains."""
     torch.set_num_threads(cores())
-    test = found.part("test")
+    test = tested(found)
     return np.array(
         [100 * (1 - accuracy(usual_loop(found, seed).eval(), test)) for seed in range(models)]
     )

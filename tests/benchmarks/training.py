@@ -25,6 +25,7 @@ from torchvision import transforms
 
 from bench import seeds
 from bench.config import Config, cores, load_config
+from bench.examples import Examples
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.recipe import accuracy
 from bench.schedule import run_cells
@@ -130,8 +131,7 @@ def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row
     models = chosen.models * (MORE if experiment.config.model == "small-cnn" else 1)
     start = seconds(lambda: harness(experiment, range(first)))
     usual, ours, errors = [], [], ([], [])
-    test = experiment.part("test")
-    test = test.take(torch.arange(min(TESTED, len(test))))
+    test = tested(experiment)
     torch.set_num_threads(cores())
     for repeat in range(chosen.repeats):
         begin = time.perf_counter()
@@ -151,3 +151,9 @@ def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row
     yield row(PART, f"{name}: test error, usual loop", "%", errors[0])
     yield row(PART, f"{name}: test error, harness", "%", errors[1])
     yield row(PART, f"{name}: start, data and {first} models", "s", [start])
+
+
+def tested(experiment: Experiment) -> Examples:
+    """The test examples that errors are taken on."""
+    test = experiment.part("test")
+    return test.take(torch.arange(min(TESTED, len(test))))
