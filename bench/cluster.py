@@ -13,6 +13,7 @@ several workers died of it or where a worker cannot import the package, and wait
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 import uuid
@@ -82,11 +83,14 @@ def connected(config: Config) -> Iterator[Cluster | None]:
     if config.scheduler is None:
         yield None
         return
+    import logging
+
     import dask
     from distributed import Client
     from distributed.comm import resolve_address
 
     quiet = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # artefacts are large
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # told in our own words
     with dask.config.set(quiet):
         try:
             resolve_address(config.scheduler)
@@ -141,6 +145,9 @@ class Cluster:
 
         try:
             refill()
+            if not self.client.ncores():
+                told = f"no worker yet: start some with 'dask worker {self.address}'"
+                print(told, file=sys.stderr, flush=True)
             for future in finished:
                 order = orders.pop(future)
                 reply = self._result(future, order)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import socket
 from functools import cache
 from itertools import count
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import torch
 
 ANY_GPU = ("auto", "cuda")
+MOST = 4  # processes a core
 
 
 def gpu_count() -> int:
@@ -27,9 +29,12 @@ def gpu_count() -> int:
 
 
 def process_count(jobs: int | None, device: str, gpus: int) -> int:
-    """How many processes work side by side: ``jobs``, else one a GPU in use, or one a core."""
+    """How many processes work side by side: ``jobs``, else one a GPU in use, or one a core.
+
+    At most MOST a core: more would only wait for one another, and fill the memory.
+    """
     if jobs is not None:
-        return jobs
+        return min(jobs, MOST * cores())
     if device in ANY_GPU and gpus:
         return gpus
     on_cpu = device == "auto" or device.partition(":")[0] == "cpu"
@@ -45,12 +50,10 @@ def find_device(name: str) -> torch.device:
         device = torch.device(name)
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        if "device type at start" in reason:  # and then all that torch was ever ported to
-            reason = "not a device"
-        raise UserError(
-            f"device = {name}: {reason}; allowed: auto, cpu, or a GPU of this machine"
-        ) from error
+        known = name == "cuda" or re.fullmatch(r"cuda:\d+", name)
+        reason = "torch finds no such GPU here" if known else "not a device that can be used here"
+        gpus = "".join(f", cuda:{number}" for number in range(gpu_count()))
+        raise UserError(f"device = {name}: {reason}; allowed: auto, cpu{gpus}") from error
     return device
 
 

@@ -91,6 +91,10 @@ class Experiment:
 
     def check(self) -> None:
         """Find a user's mistakes before any work is done or written."""
+        from bench.method import check_needs
+
+        for label, plugin in self.methods.items():
+            check_needs(label, plugin().requirements())
         self.raw_pool("validation").check(self.config.train.augment)
         with seeds.isolated(0):
             self.recipe.blank_model()

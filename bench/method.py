@@ -8,11 +8,19 @@ from typing import ClassVar, Literal
 import torch
 from torch import nn
 
-from bench.errors import ContractError
+from bench.errors import ContractError, UserError
 from bench.examples import Examples
 from bench.recipe import Recipe
+from bench.spelling import unknown
 
 NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "validation-labels")
+
+
+def check_needs(label: str, needs: tuple[str, ...]) -> None:
+    """Raise UserError where a method declares what there is not."""
+    for need in needs:
+        if need not in NEEDS:
+            raise UserError(f"method {label}: {unknown('need', need, list(NEEDS))}")
 
 
 class Method:

@@ -114,7 +114,10 @@ def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
 
 
 def _told(experiment: Experiment) -> Experiment:
-    """The same; says in a line each what was named more than once and is there once."""
+    """The same; says in a line each what was asked for and is not done to the letter."""
+    wanted = experiment.config.jobs
+    if wanted and experiment.jobs < wanted:
+        print(f"jobs = {wanted}: {experiment.jobs} processes are used here", file=sys.stderr)
     for kind in ("methods", "attacks"):
         named = [text for text in getattr(experiment.config, kind) if text != "all"]
         labels = Counter(experiment.registry.resolve(kind, text).label for text in named)
@@ -177,6 +180,7 @@ def describe_plan(config: Config) -> str:
 
     Raises UserError where the run itself would find that its results cannot be written.
     """
+    check_backend(config)
     experiment = _told(Experiment(config))
     refuse_unwritable(experiment.store.folder)
     return mended(lambda: _describe(experiment))

@@ -39,6 +39,8 @@ def missing(folder: Path) -> str:
     from bench.config import load_config
     from bench.experiment import Experiment
 
+    if _lacks_only_scores(folder):
+        return f"{folder} is made but not scored; go on with: bench score {folder}"
     go_on = f"go on with: bench run --config {folder / CONFIG}"
     out = str(folder.resolve().parent.parent)
     try:
@@ -55,6 +57,16 @@ def missing(folder: Path) -> str:
     ]
     told = f"; failed: {'; '.join(failed)}" if failed else ""
     return f"{folder} is not finished (cells there: {', '.join(counts)}){told}; {go_on}"
+
+
+def _lacks_only_scores(folder: Path) -> bool:
+    from bench.away import Away
+
+    try:
+        Away(folder).check()
+    except UserError:
+        return False
+    return True
 
 
 def _counts(experiment: Experiment) -> list[str]:

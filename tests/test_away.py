@@ -56,6 +56,12 @@ def test_a_copy_is_scored_without_its_data_set(tiny_run, tmp_path, no_data):
     assert_same_records(tiny_run, bench.score_stored(folder, quiet=True))
 
 
+def test_what_is_made_but_not_scored_is_told_so(tiny_run, tmp_path, no_data, capsys):
+    folder = copied(tiny_run, tmp_path / "out")
+    assert main(["report", str(folder)]) == 1
+    assert f"is made but not scored; go on with: bench score {folder}" in capsys.readouterr().err
+
+
 def test_so_are_several_requests_and_a_table(tmp_path, request):
     run = bench.run(tiny(tmp_path / "here", **REQUESTS), quiet=True)
     first = bench.Run.load(run.folder / "request-1")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from bench.cli import main
 from bench.contract import check_file
 from bench.contract_methods import TOYS
 from bench.errors import UserError
@@ -165,3 +166,11 @@ def test_attacks_are_checked_too(tmp_path, value, message):
     path.write_text(ATTACK.replace("{value}", value))
     problems = [problem for _name, problem in check_file(path) if problem]
     assert problems == [] if message is None else any(message in p for p in problems)
+
+
+def test_a_need_that_is_none_is_told_before_anything_is_made(tmp_path, capsys):
+    plugin = tmp_path / "needy.py"
+    plugin.write_text(HEAD.replace('"forget-labels"', '"forgot-labels"') + GOOD)
+    named = ["--plugin", str(plugin), "--methods", "needy", "--out", str(tmp_path / "out")]
+    assert main(["run", "--dry-run", *named]) == 1
+    assert "unknown need 'forgot-labels': did you mean forget-labels" in capsys.readouterr().err

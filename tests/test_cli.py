@@ -268,7 +268,14 @@ def test_python_dash_m_is_the_same_command():
     [
         (["run", "--attacks", ""], "attacks = : name at least one"),
         (["run", "--methods", ""], "methods = : name at least one"),
-        (["run", "--device", "gpu"], "device = gpu: not a device; allowed: auto, cpu"),
+        (
+            ["run", "--device", "gpu"],
+            "device = gpu: not a device that can be used here; allowed: auto",
+        ),
+        (
+            ["run", "--dry-run", "--scheduler", "tcp://here:1"],
+            "scheduler is for backend = dask: add --backend dask",
+        ),
         (["show", "attacks"], "attacks are many: bench list attacks names them"),
     ],
 )

@@ -28,6 +28,7 @@ from tests.conftest import tiny
         (3, "cuda:1", 4, 3),
         (4, "auto", 2, 4),
         (2, "cpu", 0, 2),
+        (1000, "cpu", 0, 20),
     ],
 )
 def test_one_process_a_core_or_a_gpu_or_as_many_as_asked_for(
