@@ -162,12 +162,11 @@ def main() -> None:
         seconds, expected = time.monotonic() - began, numbers(whole)
         for who in chosen.kinds:
             total = Counter(other_numbers=0)
-            with a_cluster(who) as cluster:
-                trial = Trial(recipe, seconds, rng, cluster)
-                while total["killed"] < chosen.tries:
-                    out = root / f"{who}-{total['tries']}"
-                    total.update(trial.attempt(who, out))
-                    total["other_numbers"] += numbers(out) != expected
+            while total["killed"] < chosen.tries:
+                out = root / f"{who}-{total['tries']}"
+                with a_cluster(who) as cluster:
+                    total.update(Trial(recipe, seconds, rng, cluster).attempt(who, out))
+                total["other_numbers"] += numbers(out) != expected
             told = {"killed_process": who, "run_s": round(seconds, 1), **total}
             print(json.dumps(told) if chosen.json else told, flush=True)
 
