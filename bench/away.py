@@ -17,6 +17,7 @@ from bench.data import Data
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.extras import shown
+from bench.results import CONFIG
 from bench.schedule import plan
 from bench.store import (
     describe_file,
@@ -28,7 +29,7 @@ from bench.store import (
     write_record,
 )
 
-CONFIG, RECORD, ARRAYS = "config.toml", "data.json", "data.npz"
+RECORD, ARRAYS = "data.json", "data.npz"
 TOLD = ("name", "classes", "scale", "note", "fingerprint")
 FIXED = ("validation", "test", "groups")
 

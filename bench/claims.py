@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.errors import UserError
+from bench.store import cannot_write
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
@@ -63,10 +63,7 @@ class Claims:
                 path.unlink()
                 raise
         except OSError as error:
-            raise UserError(
-                f"cannot write {path}: {error.strerror or error}; make room or choose another "
-                "folder with --out"
-            ) from error
+            raise cannot_write(path, error) from error
         with self._lock:
             self._held[path] = content
         return True

@@ -144,8 +144,9 @@ def run(
 
         typer.echo(describe_plan(resolved))
         return
-    from bench.pipeline import CONFIG, make_until
+    from bench.pipeline import make_until
     from bench.pipeline import run as run_config
+    from bench.results import CONFIG
 
     try:
         if until:
@@ -162,11 +163,7 @@ def run(
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)
         raise typer.Exit(130) from None
-    from reports.console import show_run
-
-    show_run(finished, None)
-    if finished.failed:
-        raise typer.Exit(1)
+    _show_finished(finished)
 
 
 @app.command()
@@ -181,11 +178,15 @@ def score(
     from bench.pipeline import score_stored
     from bench.results import find_run
 
-    finished = score_stored(find_run(run, Path(out)), quiet)
+    _show_finished(score_stored(find_run(run, Path(out)), quiet))
+
+
+def _show_finished(run: Any) -> None:
+    """Report a run that was just scored; exits with 1 where a cell failed."""
     from reports.console import show_run
 
-    show_run(finished, None)
-    if finished.failed:
+    show_run(run, None)
+    if run.failed:
         raise typer.Exit(1)
 
 

@@ -102,9 +102,9 @@ class Forecast:
         return on_disk(sum(tensor.nbytes for tensor in state.values()) + 100 * len(state))
 
     def _features(self, step: Experiment, cell: Cell) -> Price:
-        from bench.stages.features import PIECE, _views
+        from bench.stages.features import PIECE, view_count
 
-        images = min(PIECE, len(getattr(step.split, cell.row))) * (1 + _views(step, cell.row))
+        images = min(PIECE, len(getattr(step.split, cell.row))) * (1 + view_count(step, cell.row))
         size = 2 * 4 * images * step.frozen.width  # once more in one file for all workers
         return Price(images * self.probes.features_s(), on_disk(size), "measured")
 

@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.away import CONFIG, Away, keep
+from bench.away import Away, keep
 from bench.cluster import Cluster, check_backend, connected
 from bench.config import Config, dump_toml, load_config
 from bench.errors import DamagedError, UserError
@@ -20,7 +20,7 @@ from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.extras import extras
 from bench.forecast import Forecast
 from bench.outputs import Outputs, Scores
-from bench.results import RECORD, Run, request_folder, write_run
+from bench.results import CONFIG, RECORD, Run, request_folder, write_run
 from bench.schedule import Report, plan, progress, run_cells
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
@@ -29,7 +29,6 @@ from bench.store import content_key, refuse_unwritable, write_atomic
 
 MOST_KILLED = 3  # workers, before a run gives up
 Outcome = TypeVar("Outcome")
-STOPS = ("train", "unlearn", "predict")  # stages after which a run may stop, see make_until
 
 
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
@@ -39,7 +38,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
 
 
 def make_until(config: Config | Mapping[str, Any], stop: str, quiet: bool = False) -> Path:
-    """Make a run up to a stage of ``STOPS``, included, and score nothing; returns its folder."""
+    """Make a run up to ``stop`` (train, unlearn or predict), and score nothing; its folder."""
     experiment = made_concrete(config)
     return mended(lambda: _made(experiment, quiet, stop))
 
@@ -110,11 +109,13 @@ def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
     if not isinstance(config, Config):
         config = load_config(config)
     check_backend(config)
-    return _told(Experiment(config))
+    experiment = Experiment(config)
+    _say_what_differs(experiment)
+    return experiment
 
 
-def _told(experiment: Experiment) -> Experiment:
-    """The same; says in a line each what was asked for and is not done to the letter."""
+def _say_what_differs(experiment: Experiment) -> None:
+    """Say in a line each what was asked for and is not done to the letter."""
     wanted = experiment.config.jobs
     if wanted and experiment.jobs < wanted:
         print(f"jobs = {wanted}: {experiment.jobs} processes are used here", file=sys.stderr)
@@ -124,7 +125,6 @@ def _told(experiment: Experiment) -> Experiment:
         for label, times in labels.items():
             if times > 1:
                 print(f"{kind}: {label} is named {times} times, taken once", file=sys.stderr)
-    return experiment
 
 
 def begin(experiment: Experiment) -> Path:
@@ -180,8 +180,7 @@ def describe_plan(config: Config) -> str:
 
     Raises UserError where the run itself would find that its results cannot be written.
     """
-    check_backend(config)
-    experiment = _told(Experiment(config))
+    experiment = made_concrete(config)
     refuse_unwritable(experiment.store.folder)
     return mended(lambda: _describe(experiment))
 

@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 
     from reports.compare import Comparison
 
-RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
+CONFIG, RECORD = "config.toml", "run.json"
+CURVES, EXTRAS = "curves.npz", "extras.npz"
 REQUEST = "request-"
 
 

@@ -8,12 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.errors import UserError
-from bench.results import RECORD
+from bench.results import CONFIG, RECORD
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment
-
-CONFIG = "config.toml"
 
 
 def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:

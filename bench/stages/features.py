@@ -40,7 +40,7 @@ def key(experiment: Experiment, part: str, piece: int | None = None) -> str:
     """The content key of a piece, or of a whole part."""
     index = getattr(experiment.split, part)
     settings = experiment.config.train
-    views = _views(experiment, part)
+    views = view_count(experiment, part)
     return content_key(
         stage="features",
         version=VERSION,
@@ -52,7 +52,7 @@ def key(experiment: Experiment, part: str, piece: int | None = None) -> str:
     )
 
 
-def _views(experiment: Experiment, part: str) -> int:
+def view_count(experiment: Experiment, part: str) -> int:
     settings = experiment.config.train
     return settings.views if part == "train" and settings.augment != "none" else 0
 
@@ -71,7 +71,7 @@ def features(experiment: Experiment, cell: Cell, alone: bool) -> None:
     backbone = experiment.frozen.backbone
     seen = []
     with measured(experiment.device, alone) as cost, torch.no_grad():
-        for view in range(1 + _views(experiment, part)):
+        for view in range(1 + view_count(experiment, part)):
             rng = seeds.torch_rng("features", key(experiment, part), view)
             chunks = index.split(predict_batch(pool.size))
             augment = settings.augment if view else "none"
@@ -97,7 +97,7 @@ def load(experiment: Experiment, part: str) -> torch.Tensor:
 
 
 def _join(experiment: Experiment, part: str, file: Path) -> None:
-    size, views = len(getattr(experiment.split, part)), _views(experiment, part)
+    size, views = len(getattr(experiment.split, part)), view_count(experiment, part)
     shape = size, 1 + views, experiment.frozen.width
     whole = reserved(file, shape)
     for cell in _pieces(experiment, part):

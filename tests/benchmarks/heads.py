@@ -16,9 +16,9 @@ import numpy as np
 
 from bench.config import load_config
 from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment
-from bench.schedule import run_cells
 from bench.stages.features import cells as feature_cells
 from tests.benchmarks.measure import Row, row, seconds
+from tests.benchmarks.training import make
 
 PART = "heads"
 POPULATION = 100  # models of an experiment: N = 50 on D and 50 on Dr
@@ -42,10 +42,6 @@ def experiment(folder: Path, views: int, epochs: int) -> Experiment:
         },
     }
     return Experiment(load_config(given))
-
-
-def make(found: Experiment, cells: list[Cell]) -> None:
-    run_cells(found, cells, 0, lambda _stage, _done, _total: None)
 
 
 def rows(chosen: argparse.Namespace, folder: Path) -> Iterator[Row]:

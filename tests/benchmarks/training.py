@@ -84,7 +84,11 @@ def usual_loop(experiment: Experiment, seed: int) -> nn.Module:
 
 def harness(experiment: Experiment, members: range) -> None:
     """Originals ``members`` by the harness."""
-    cells = [Cell("train", ORIGINAL, member) for member in members]
+    make(experiment, [Cell("train", ORIGINAL, member) for member in members])
+
+
+def make(experiment: Experiment, cells: list[Cell]) -> None:
+    """Any cells by the harness, in silence."""
     run_cells(experiment, cells, 0, lambda _stage, _done, _total: None)
 
 
