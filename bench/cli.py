@@ -8,7 +8,8 @@ the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the ou
 from __future__ import annotations
 
 import enum
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -148,7 +149,7 @@ def run(
     from bench.pipeline import run as run_config
     from bench.results import CONFIG
 
-    try:
+    with _interruptible():
         if until:
             folder = make_until(resolved, until.value, quiet)
             go_on = f"bench run --config {folder / CONFIG}"
@@ -160,25 +161,36 @@ def run(
             )
             return
         finished = run_config(resolved, quiet)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; repeat the command to go on from here", err=True)
-        raise typer.Exit(130) from None
     _show_finished(finished)
 
 
 @app.command()
 def score(
     run: Annotated[
-        str, typer.Argument(metavar="RUN", help="Folder of a run, or its name in OUT/runs.")
-    ],
+        str | None,
+        typer.Argument(metavar="[RUN]", help="Folder of a run, or name in OUT/runs [the newest]."),
+    ] = None,
     out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Score and report a run whose models were made elsewhere; needs no data set."""
     from bench.pipeline import score_stored
-    from bench.results import find_run
+    from bench.runs import find_run, newest_run
 
-    _show_finished(score_stored(find_run(run, Path(out)), quiet))
+    folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
+    with _interruptible():
+        finished = score_stored(folder, quiet)
+    _show_finished(finished)
+
+
+@contextmanager
+def _interruptible() -> Iterator[None]:
+    """An interruption is one line: nothing that was finished is lost by it."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("interrupted; repeat the command to go on from here", err=True)
+        raise typer.Exit(130) from None
 
 
 def _show_finished(run: Any) -> None:
@@ -215,14 +227,14 @@ def report(
     show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Print tables, write them with figures and an offline page; computes no score."""
-    from bench.results import Run, find_run
-    from bench.unfinished import refuse_unfinished
+    from bench.results import Run
+    from bench.runs import find_run, newest_finished, refuse_unfinished
     from reports.console import show_run, show_several
 
     chosen = _formats(formats)
     if show_page and "html" not in chosen:
         raise UserError("--open needs the page: add --format html")
-    named = [find_run(name, Path(out)) for name in runs or [None]]
+    named = [find_run(name, Path(out)) for name in runs or ()] or [newest_finished(Path(out))]
     folders = list({folder.resolve(): folder for folder in named}.values())
     there = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in there]
@@ -241,7 +253,7 @@ def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
     from bench.spelling import split_list, unknown
     from reports.write import FORMATS
 
-    named = tuple(name for text in given or () for name in split_list(text))
+    named = tuple(name for text in given or () for name in split_list(text) or [""])
     for name in named:
         if name not in FORMATS:
             raise unknown("format", name, list(FORMATS))

@@ -16,6 +16,7 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -31,10 +32,11 @@ from bench.experiment import ORIGINAL, RETRAINED, Cell, Experiment, remembered
 from bench.store import Packed, Store
 
 if TYPE_CHECKING:
-    from distributed import Client, Future
+    from distributed import Client, Future, as_completed
 
 Name = tuple[str, str]  # kind and key of an artefact
 SECONDS_TO_CONNECT = 10
+SECONDS_TO_LOOK, SECONDS_TO_POLL = 5.0, 0.02  # whether workers are left, or cells are finished
 AHEAD = 2  # cells that are handed out for each that runs
 KEPT = {"split", "features"}  # what many cells need; a worker keeps it
 
@@ -145,10 +147,7 @@ class Cluster:
 
         try:
             refill()
-            if not self.client.ncores():
-                told = f"no worker yet: start some with 'dask worker {self.address}'"
-                print(told, file=sys.stderr, flush=True)
-            for future in finished:
+            for future in self._as_they_come(finished):
                 order = orders.pop(future)
                 reply = self._result(future, order)
                 if reply.lacking:
@@ -161,6 +160,28 @@ class Cluster:
                 refill()
         finally:
             self.client.cancel(list(orders))
+
+    def _as_they_come(self, finished: as_completed) -> Iterator[Future]:
+        """The finished ones; says once when there is nobody to work on the others, and waits."""
+        alone, look_at = False, 0.0
+        while not finished.is_empty():
+            if finished.has_ready():
+                yield next(finished)
+                continue
+            now = time.monotonic()
+            if now >= look_at:
+                was_alone, alone = alone, self._has_no_worker()
+                look_at = now + SECONDS_TO_LOOK
+                if alone and not was_alone:
+                    told = f"no worker: waiting; start some with 'dask worker {self.address}'"
+                    print(told, file=sys.stderr, flush=True)
+            time.sleep(SECONDS_TO_POLL)
+
+    def _has_no_worker(self) -> bool:
+        try:
+            return not self.client.ncores()
+        except OSError:  # a lost scheduler is told of by what was handed to it
+            return False
 
     def _order(self, base: Order, experiment: Experiment, cell: Cell, mark: bytes) -> Order:
         wanted = needs(experiment, cell)

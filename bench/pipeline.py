@@ -230,7 +230,8 @@ def _plan_lines(
         lacking = [cell for cell in missing if (cell.row, cell.attack) == (row, attack)]
         name = f"{row} for {attack}" if attack else row
         there = len(mine) - len(lacking)
-        line = f"{mine[0].stage:<9} {name:<24} {len(mine):>4} cells, {there:>4} there"
+        cells_in_words = "cell, " if len(mine) == 1 else "cells,"
+        line = f"{mine[0].stage:<9} {name:<24} {len(mine):>4} {cells_in_words} {there:>4} there"
         yield f"{line} {forecast.tell(experiment, lacking)}" if lacking else line
 
 

@@ -235,6 +235,8 @@ class Registry:
 
     def resolve(self, kind: str, text: str) -> Plugin:
         """Find, import and check what ``text`` spells."""
+        if kind == "datasets":
+            _refuse_path(text)
         choice = parse(text)
         entry = self.find(kind, choice.name)
         target = entry.load()
@@ -254,6 +256,14 @@ class Registry:
         changed = {name: value for name, value in params.items() if value != declared[name][1]}
         label = str(Choice(choice.name, choice.argument, changed))
         return Plugin(kind, label, target, choice.argument, params, entry.version(target))
+
+
+def _refuse_path(text: str) -> None:
+    """Raise UserError where a data set's place is given without its kind."""
+    path = Path(text)
+    kinds = {"npz": path.suffix == ".npz", "folder": len(path.parts) > 1 and path.is_dir()}
+    for kind in [name for name, is_it in kinds.items() if is_it and ":" not in text]:
+        raise UserError(f"dataset = {text}: say how it is read: {kind}:{text}")
 
 
 def parameters(target: Any) -> dict[str, tuple[Any, Any]]:

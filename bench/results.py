@@ -138,18 +138,6 @@ def _refuse_damaged(folder: Path, name: str) -> None:
     )
 
 
-def find_run(name: str | None, out: Path) -> Path:
-    """A run by its folder or name; the newest of ``out`` where none is named."""
-    if name is not None:
-        candidates = [Path(name), out / "runs" / name]
-        started = [c for c in candidates if (c / "config.toml").is_file()]
-        return next((c for c in candidates if (c / RECORD).is_file()), (started or candidates)[0])
-    finished = sorted((out / "runs").glob(f"*/{RECORD}"), key=lambda path: path.stat().st_mtime)
-    if not finished:
-        raise UserError(f"no finished run in {out / 'runs'}: make one with bench run")
-    return finished[-1].parent
-
-
 def request_folder(folder: Path, request: int | None) -> Path:
     """Where the records of one of several requests lie in a run's folder."""
     return folder if request is None else folder / f"{REQUEST}{request}"

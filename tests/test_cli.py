@@ -126,6 +126,10 @@ MISTAKES = {
     "unknown data set 'digit': did you mean digits?": ["--dataset", "digit"],
     "npz:nothing.npz: no such file": ["--dataset", "npz:nothing.npz"],
     "npz needs a path": ["--dataset", "npz"],
+    "dataset = some/images.npz: say how it is read: npz:some/images.npz": [
+        "--dataset",
+        "some/images.npz",
+    ],
     "digits takes no ':3'": ["--dataset", "digits:3"],
     "unknown parameter of ssd 'alfa': did you mean alpha": ["--methods", "ssd[alfa=1]"],
     "alpha = x: must be a number, or 'adaptive'": ["--methods", "ssd[alpha=x]"],

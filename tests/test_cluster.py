@@ -9,11 +9,12 @@ import sys
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import bench
-from bench.cluster import Order, Reply, connected, work
+from bench.cluster import Cluster, Order, Reply, connected, work
 from bench.devices import device_name
 from bench.errors import UserError
 from bench.pipeline import make_until
@@ -110,6 +111,32 @@ def test_workers_without_the_store_send_back_what_they_made(
     assert len(here.requests) == len(there.requests)
     for ours, theirs in zip(here.requests, there.requests, strict=True):
         assert_same(ours, theirs)
+
+
+def test_a_run_that_nobody_works_on_says_so_and_waits(monkeypatch, capsys):
+    """Workers are there, all gone for a while, back, and gone again before the last is finished."""
+    workers = [{"one": 1}, {}, {}, {"two": 1}, {}]
+
+    class Finished:
+        given = 0
+
+        def is_empty(self):
+            return self.given == 2
+
+        def has_ready(self):
+            return len(workers) == (3, 0)[self.given]
+
+        def __next__(self):
+            self.given += 1
+            return self.given
+
+    client = SimpleNamespace(
+        ncores=lambda: workers.pop(0), scheduler=SimpleNamespace(address="tcp://here:1")
+    )
+    monkeypatch.setattr("bench.cluster.SECONDS_TO_LOOK", 0)
+    assert list(Cluster(client)._as_they_come(Finished())) == [1, 2]
+    told = "no worker: waiting; start some with 'dask worker tcp://here:1'"
+    assert capsys.readouterr().err.splitlines() == [told, told]
 
 
 def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch):

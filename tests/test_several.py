@@ -166,6 +166,7 @@ def test_a_run_copied_from_another_machine_is_reported(tiny_run, tmp_path, capsy
     assert (copied / "report" / "table.md").is_file()
     assert main(["report", str(copied), "--format", "md", "--open"]) == 1
     assert "--open needs the page: add --format html" in capsys.readouterr().err
+    (tmp_path / "nothing").mkdir()
     assert main(["report", str(tmp_path / "nothing")]) == 1
     assert "holds no run" in capsys.readouterr().err
 
@@ -175,6 +176,8 @@ def test_formats_may_be_a_list(tiny_run, tmp_path, capsys):
     assert main([*asked, "csv,latx"]) == 1
     told = capsys.readouterr().err
     assert told.startswith("error: unknown format 'latx': did you mean latex? known: html, csv")
+    assert main([*asked, ""]) == 1
+    assert "unknown format ''" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
     assert main([*asked, "md,latex", "-f", "json"]) == 0
     written = {path.name for path in (tmp_path / "new").iterdir()}

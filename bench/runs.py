@@ -1,4 +1,4 @@
-"""Runs that are not finished: what is there of them, what failed, and how to go on."""
+"""The runs of a results folder: found by name, the newest; what an unfinished one lacks."""
 
 from __future__ import annotations
 
@@ -9,9 +9,46 @@ from typing import TYPE_CHECKING
 
 from bench.errors import UserError
 from bench.results import CONFIG, RECORD
+from bench.spelling import unknown
 
 if TYPE_CHECKING:
     from bench.experiment import Experiment
+
+
+def find_run(name: str, out: Path) -> Path:
+    """A run by its folder, its name in ``out``, or how only its name begins."""
+    if Path(name).is_dir():
+        return Path(name)
+    runs = {run.name: run for run in _newest_first(out)}
+    if name in runs:
+        return runs[name]
+    begun_so = [known for known in runs if known.startswith(name)]
+    if len(begun_so) != 1:
+        raise unknown("run", name, begun_so or list(runs))
+    return runs[begun_so[0]]
+
+
+def newest_run(out: Path) -> Path:
+    """The run of ``out`` that was begun last."""
+    return _newest_first(out)[0]
+
+
+def newest_finished(out: Path) -> Path:
+    """The newest finished run of ``out``, or where none is, the newest; says what is newer."""
+    runs = _newest_first(out)
+    found = next((run for run in runs if (run / RECORD).is_file()), runs[0])
+    if found != runs[0]:
+        print(f"{runs[0]} is newer but not finished; this is {found.name}", file=sys.stderr)
+    return found
+
+
+def _newest_first(out: Path) -> list[Path]:
+    """All runs of a results folder; raises UserError where there is none."""
+    marks = [path for mark in (CONFIG, RECORD) for path in (out / "runs").glob(f"*/{mark}")]
+    changed = {path.parent: path.stat().st_mtime for path in marks}  # a record's, if it has one
+    if not changed:
+        raise UserError(f"no run in {out / 'runs'}: make one with bench run, or name its folder")
+    return sorted(changed, key=lambda run: changed[run], reverse=True)
 
 
 def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
