@@ -16,12 +16,11 @@ if TYPE_CHECKING:
 
 
 def find_run(name: str, out: Path) -> Path:
-    """A run by its folder, its name in ``out``, or how only its name begins."""
-    if Path(name).is_dir():
-        return Path(name)
+    """A run by its folder, its name in ``out`` (NAME/request-2, too), or how its name begins."""
+    for folder in (Path(name), out / "runs" / name):
+        if folder.is_dir():
+            return folder
     runs = {run.name: run for run in _newest_first(out)}
-    if name in runs:
-        return runs[name]
     begun_so = [known for known in runs if known.startswith(name)]
     if len(begun_so) != 1:
         raise unknown("run", name, begun_so or list(runs))

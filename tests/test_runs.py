@@ -41,6 +41,11 @@ def test_a_run_is_found_by_its_name_or_how_that_begins(out, given, meant):
     assert find_run(str(out / "runs" / meant), out / "elsewhere") == out / "runs" / meant
 
 
+def test_one_of_several_requests_is_named_after_its_run(out):
+    (out / "runs" / "digits-poison-20-aa" / "request-2").mkdir()
+    assert find_run("digits-poison-20-aa/request-2", out).name == "request-2"
+
+
 @pytest.mark.parametrize(
     ("given", "told"),
     [
