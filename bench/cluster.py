@@ -286,7 +286,9 @@ def work(order: Order) -> Reply:
 
     with _one_at_a_time, one_thread():
         if _sees_store(order):
-            make(_experiment(order, order.config), order.cell, order.alone)
+            experiment = _experiment(order, order.config)
+            if not experiment.has(order.cell):  # who made it may have died before saying so
+                make(experiment, order.cell, order.alone)
             return Reply()
         home = _own_folder(order.run)
         store = Store(home / "store")

@@ -8,16 +8,20 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import bench
-from bench.cluster import Cluster, Order, Reply, connected, work
+from bench.claims import Claims
+from bench.cluster import Cluster, Order, Reply, _base_order, connected, work
 from bench.devices import device_name
 from bench.errors import UserError
+from bench.experiment import Cell, Experiment
 from bench.pipeline import make_until
+from bench.stages.split import save_split
 from bench.store import Store
 from tests.conftest import tiny
 from tests.test_frozen import PLUGIN
@@ -76,6 +80,25 @@ def test_workers_of_one_machine_take_its_gpus_in_turn(cluster):
     with cluster.get_client() as client:
         devices = client.run(device_name, "auto", 2)
     assert sorted(devices.values()) == ["cuda:0", "cuda:1"]
+
+
+def test_what_a_worker_finished_before_it_died_is_not_made_again(tmp_path, monkeypatch):
+    experiment, cell = Experiment(tiny(tmp_path, **FEW)), Cell("train", "original", 0)
+    save_split(experiment.split, experiment.store)
+    name = cell.stage, experiment.key(cell)
+    with Claims() as claims:
+        claim = experiment.store.claim_path(*name)
+        assert claims.take(claim)
+        order = replace(
+            _base_order("run", experiment, alone=False),
+            cell=cell,
+            name=name,
+            mark=claims.mark(claim),
+        )
+        assert work(order) == Reply()
+        monkeypatch.setattr("bench.schedule.make", lambda *_: pytest.fail("made again"))
+        assert work(order) == Reply()
+    assert experiment.has(cell)
 
 
 def blind(order: Order) -> Reply:
