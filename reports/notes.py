@@ -24,9 +24,10 @@ BOLD = (
 def title(run: Run) -> str:
     """One line that says what was compared."""
     record, sizes = run.record, run.record["sizes"]
+    count = record["config"]["models"]
     return (
         f"{record['data']['name']}, {record['scenario']}, {record['model']}: "
-        f"N = {record['config']['models']} models, {sizes['forget']} of {sizes['train']} "
+        f"N = {count} model{'s' if count > 1 else ''}, {sizes['forget']} of {sizes['train']} "
         "training examples forgotten"
     )
 
@@ -34,8 +35,7 @@ def title(run: Run) -> str:
 def footnotes(run: Run) -> list[str]:
     """How to read the table, and everything about it that is not as it should be."""
     notes = [
-        "mean ±standard deviation over models [95 % interval over models]; "
-        f"{SAME}: not told apart from its target",
+        spread(run.record["config"]["models"]),
         "retrain: retrained again with other seeds, what perfect forgetting scores; "
         "constant: always the commonest class, what collapse scores",
     ]
@@ -46,6 +46,18 @@ def footnotes(run: Run) -> list[str]:
     return [*notes, *warnings(run)]
 
 
+def spread(models: int) -> str:
+    """How to read a cell of a table of so many models: intervals need three."""
+    if models == 1:
+        return "of one model: no spread, no interval"
+    if models == 2:
+        return "mean ±standard deviation over models"
+    return (
+        "mean ±standard deviation over models [95 % interval over models]; "
+        f"{SAME}: not told apart from its target"
+    )
+
+
 def warnings(run: Run) -> list[str]:
     """Everything about this run that a reader must know."""
     count, notes = run.record["config"]["models"], []
@@ -54,7 +66,12 @@ def warnings(run: Run) -> list[str]:
     elif count < FEW:
         notes.append(f"N = {count}: intervals are rough and conclusions early below {FEW} models")
     timed = sum(c["time_s"] is not None for c in run.record["rows"]["retrain"]["cost"])
-    notes.append(f"time: of unlearning alone, mean of {timed} models run alone on the machine")
+    whose = "one model" if timed == 1 else f"mean of {timed} models"
+    notes.append(
+        f"time: of unlearning alone, {whose} run alone on the machine"
+        if timed
+        else "time: none was taken (timed = 0)"
+    )
     notes += [note for row in run.record["rows"] for note in of_row(run, row)]
     late = over_time(run)
     if late:

@@ -128,3 +128,22 @@ def test_a_damaged_run_is_one_line(tiny_run, tmp_path, damage):
     path.write_bytes(path.read_bytes()[:-40])
     with pytest.raises(UserError, match=f"{damage} .*make it anew with: bench score"):
         Run.load(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("models", "timed", "told"),
+    [
+        (1, 1, ["of one model: no spread, no interval", "alone, one model run alone"]),
+        (2, 2, ["mean ±standard deviation over models", "mean of 2 models run alone"]),
+        (5, 0, ["[95 % interval over models]", "time: none was taken (timed = 0)"]),
+    ],
+)
+def test_footnotes_say_what_so_few_models_have(tiny_run, models, timed, told):
+    times = [{"time_s": 1.0 if member < timed else None} for member in range(models)]
+    costs = [tiny_run.record["rows"]["retrain"]["cost"][0] | time for time in times]
+    rows = {row: record | {"cost": costs} for row, record in tiny_run.record["rows"].items()}
+    config = tiny_run.record["config"] | {"models": models}
+    record = tiny_run.record | {"config": config, "rows": rows}
+    notes = footnotes(Run(tiny_run.folder, record, tiny_run.scores_of))
+    assert all(any(text in note for note in notes) for text in told)
+    assert models > 2 or not any("interval over models" in note for note in notes)
