@@ -22,6 +22,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
+from sklearn.svm import SVC
 
 from attacks.shared.intervals import score_models
 from attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
@@ -95,8 +96,6 @@ def efficacies(
 
 
 def _efficacy(seen: np.ndarray, unseen: np.ndarray, forgotten: np.ndarray) -> float:
-    from sklearn.svm import SVC
-
     classifier = SVC(C=3, gamma="auto", kernel="rbf", random_state=0, cache_size=500)
     classifier.fit(np.concatenate([seen, unseen]), np.repeat([1, 0], [len(seen), len(unseen)]))
     return float(1 - classifier.predict(forgotten).mean())

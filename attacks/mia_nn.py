@@ -18,6 +18,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.svm import SVC
 
 from attacks.shared.intervals import score_models
 from attacks.shared.probabilities import probabilities
@@ -61,8 +62,6 @@ def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:
 
 def machines(outputs: Outputs, pairs: np.ndarray) -> dict[int, Any]:
     """For each forgotten class the machine that tells it from its neighbour."""
-    from sklearn.svm import SVC
-
     logits = outputs.retrained.logits
     found = {}
     for gone in np.unique(outputs.gone["forget"]):

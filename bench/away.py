@@ -6,18 +6,18 @@ them, so that a copy of the results can be scored on any machine.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from bench.config import Config, TrainSettings, read_recipe
+from bench.config import CONFIG, Config, TrainSettings, read_recipe, results_of
 from bench.data import Data
 from bench.errors import UserError
 from bench.experiment import Cell, Experiment
 from bench.extras import shown
-from bench.results import CONFIG
 from bench.schedule import plan
 from bench.store import (
     describe_file,
@@ -73,13 +73,26 @@ class _Data(Data):
 class Away(Experiment):
     """The experiment of a run's folder, for scoring: no data set is read, no network is made."""
 
-    def __init__(self, folder: Path):
-        """Raises UserError where ``folder`` lacks what scoring needs."""
+    def __init__(self, folder: Path, plugins: Sequence[str] = ()):
+        """Raises UserError where ``folder`` lacks what scoring needs.
+
+        ``plugins``: files to be used for those of the same names that the run was made with.
+        """
         if not (folder / CONFIG).is_file():
             raise UserError(f"{folder} holds no run (no {CONFIG}): name a folder of OUT/runs")
+        out = results_of(folder.resolve())
+        if out is None:
+            raise UserError(
+                f"{folder} lies in no results folder: scoring reads OUT/store beside "
+                "OUT/runs/NAME, so copy the whole of OUT"
+            )
         config = Config.model_validate(read_recipe(str(folder / CONFIG)))
-        out = str(folder.resolve().parent.parent)
-        super().__init__(config.model_copy(update={"out": out}))
+        given = {Path(file).name: file for file in plugins}
+        files = [given.get(Path(file).name, file) for file in config.plugins]
+        for file in files:
+            if not Path(file).is_file():
+                raise UserError(f"{folder} needs the plugin {Path(file).name}: add --plugin FILE")
+        super().__init__(config.model_copy(update={"out": str(out), "plugins": files}))
         self.folder = folder
         if not (folder / RECORD).is_file():
             raise self._remade(f"{folder} says nothing of its data set (no {RECORD})")

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Annotated, Any
 
+from bench.config import RECIPES, known_keys, recipes
 from bench.errors import UserError
 from bench.registry import (
     PACKAGES,
@@ -24,20 +25,43 @@ LIMITS = {
     "maximum": "at most {}",
     "exclusiveMaximum": "below {}",
 }
-KINDS = {"integer": "whole number", "number": "number", "boolean": "true or false", "null": "none"}
+KINDS = {
+    "integer": "whole number",
+    "number": "number",
+    "boolean": "true or false",
+    "null": "none",
+    "string": "text",
+    "array": "list of names",
+}
 
 
 def cards(name: str, files: tuple[str, ...] = ()) -> list[str]:
-    """The card of every plugin called ``name``, of whatever kind."""
+    """The card of every plugin called ``name``, of whatever kind, and the recipe of that name."""
     name = parse(name).name
+    own = (
+        [f"{name} (recipe)\n{(RECIPES / f'{name}.toml').read_text()}"] if name in recipes() else []
+    )
     if name in PACKAGES:
         raise UserError(f"{name} are many: bench list {name} names them")
     registry = Registry(files)
     entries = [entry for kind in PACKAGES for entry in registry.entries(kind)]
     found = [entry for entry in entries if entry.name == name]
-    if not found:
-        raise unknown("plugin", name, [entry.name for entry in entries])
-    return [card(entry) for entry in found]
+    if not found and not own:
+        raise unknown("plugin or recipe", name, [*(entry.name for entry in entries), *recipes()])
+    return [card(entry) for entry in found] + own
+
+
+def keys() -> dict[str, str]:
+    """Every key of a recipe or --set, in order: what it is, what is allowed, its default."""
+    return {
+        key: f"{field.description}\n"
+        f"{allowed(Annotated[field.annotation, field])} [{_brief(field.default)}]"
+        for key, field in known_keys().items()
+    }
+
+
+def _brief(default: Any) -> str:
+    return ",".join(default) if isinstance(default, list) else spell_value(default)
 
 
 def card(entry: Entry) -> str:
@@ -70,7 +94,7 @@ def _parameters(target: Any) -> list[str]:
     if not declared:
         return ["parameters: none"]
     rows = [
-        (name, "none" if default is None else spell_value(default), allowed(annotation))
+        (name, spell_value(default), allowed(annotation))
         for name, (annotation, default) in declared.items()
     ]
     wide = [max(len(row[column]) for row in rows) for column in (0, 1)]
@@ -97,7 +121,7 @@ def _words(schema: dict[str, Any]) -> str:
     if "const" in schema:
         return str(schema["const"])
     if schema.get("type") == "object":
-        return f"by name: {_words(schema.get('additionalProperties', {}))}"
+        return "{NAME = VALUE}, each a " + _words(schema.get("additionalProperties", {}))
     limits = [text.format(f"{schema[key]:g}") for key, text in LIMITS.items() if key in schema]
     kind = KINDS.get(schema.get("type", ""), schema.get("type", "anything"))
     return ", ".join([kind, *limits])

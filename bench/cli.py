@@ -8,6 +8,7 @@ the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the ou
 from __future__ import annotations
 
 import enum
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,6 +16,7 @@ from typing import Annotated, Any
 
 import typer
 
+from bench import lookup
 from bench.errors import UserError
 
 app = typer.Typer(
@@ -27,23 +29,15 @@ app = typer.Typer(
 )
 
 
+PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell says of any tool that ended so
+
+
 class Stop(enum.StrEnum):
     """Stages after which a run may stop."""
 
     train = "train"
     unlearn = "unlearn"
     predict = "predict"
-
-
-class Kind(enum.StrEnum):
-    """What can be listed."""
-
-    methods = "methods"
-    attacks = "attacks"
-    datasets = "datasets"
-    models = "models"
-    scenarios = "scenarios"
-    configs = "configs"
 
 
 def _show_version(wanted: bool) -> None:
@@ -67,58 +61,107 @@ def _options(
 def run(
     config: Annotated[
         str | None,
-        typer.Option("--config", "-c", help="Recipe: a name of 'bench list configs', or a file."),
+        typer.Option(
+            "--config",
+            "-c",
+            metavar="NAME",
+            help="Recipe: a name of 'bench list configs', or a file.",
+        ),
     ] = None,
     methods: Annotated[
-        str | None, typer.Option("--methods", "-m", help="For example pgu,ssd[alpha=5], or all.")
+        str | None,
+        typer.Option(
+            "--methods", "-m", metavar="NAMES", help="For example pgu,ssd[alpha=5], or all."
+        ),
     ] = None,
-    dataset: Annotated[str | None, typer.Option(help="For example digits, npz:PATH.")] = None,
+    dataset: Annotated[
+        str | None, typer.Option(metavar="NAME", help="For example cifar10, npz:PATH [digits].")
+    ] = None,
     scenario: Annotated[
-        str | None, typer.Option(help="For example poison[rate=0.2,flip=any].")
+        str | None,
+        typer.Option(metavar="NAME", help="For example class, poison[rate=0.2,flip=any] [poison]."),
     ] = None,
-    model: Annotated[str | None, typer.Option(help="For example small-cnn[width=32].")] = None,
-    attacks: Annotated[str | None, typer.Option(help="For example errors,membership.")] = None,
-    models: Annotated[str | None, typer.Option(help="Models in each population.")] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="For example resnet18, small-cnn[width=32] [small-cnn]."),
+    ] = None,
+    attacks: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMES", help="For example errors,membership, or all [see list attacks]."
+        ),
+    ] = None,
+    models: Annotated[
+        str | None, typer.Option(metavar="N", help="Models in each population [20].")
+    ] = None,
     originals: Annotated[
-        str | None, typer.Option(help="each: unlearn N originals; one: one original N times.")
+        str | None,
+        typer.Option(metavar="WHICH", help="each: N originals; one: one original N times [each]."),
     ] = None,
-    subset: Annotated[str | None, typer.Option(help="Use only so many training images.")] = None,
-    seed: Annotated[str | None, typer.Option(help="Everything random follows from it.")] = None,
+    subset: Annotated[
+        str | None, typer.Option(metavar="N", help="Use only so many training images.")
+    ] = None,
+    seed: Annotated[
+        str | None, typer.Option(metavar="N", help="Everything random follows from it [0].")
+    ] = None,
     jobs: Annotated[
         str | None,
-        typer.Option("--jobs", "-j", help="Processes side by side [one a core, or a GPU]."),
+        typer.Option(
+            "--jobs", "-j", metavar="N", help="Processes side by side [one a core, or a GPU]."
+        ),
     ] = None,
     backend: Annotated[
-        str | None, typer.Option(help="local: this machine's processes; dask: a cluster's.")
+        str | None,
+        typer.Option(metavar="NAME", help="local: this machine's processes; dask: a cluster's."),
     ] = None,
     scheduler: Annotated[
         str | None, typer.Option(metavar="ADDRESS", help="Of dask, for example tcp://host:8786.")
     ] = None,
     device: Annotated[
-        str | None, typer.Option(help="auto, cpu, cuda: all GPUs, or one: cuda:1.")
+        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda: all GPUs, or one: cuda:1.")
     ] = None,
-    out: Annotated[str | None, typer.Option(help="Folder for results [bench-results].")] = None,
+    out: Annotated[
+        str | None, typer.Option(metavar="FOLDER", help="Folder for results [bench-results].")
+    ] = None,
     data_dir: Annotated[
-        str | None, typer.Option(help="Folder that holds data sets [BENCH_DATA_DIR, bench-data].")
+        str | None,
+        typer.Option(
+            metavar="FOLDER", help="Folder that holds data sets [BENCH_DATA_DIR, bench-data]."
+        ),
     ] = None,
     download: Annotated[
-        bool, typer.Option("--download", help="Fetch a data set that is missing.")
+        bool,
+        typer.Option(
+            "--download", help="Fetch what is missing of CIFAR, MNIST, Fashion-MNIST or covertype."
+        ),
     ] = False,
     plugin: Annotated[
-        list[str] | None, typer.Option("--plugin", "-p", help="A method (or other plugin) file.")
+        list[str] | None,
+        typer.Option(
+            "--plugin",
+            "-p",
+            metavar="FILE",
+            help="A method (or other plugin) file; may be repeated.",
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", "-s", metavar="KEY=VALUE", help="Any key, e.g. train.epochs=10."),
+        typer.Option(
+            "--set",
+            "-s",
+            metavar="KEY=VALUE",
+            help="Any key of 'bench list keys', e.g. train.epochs=10; may be repeated.",
+        ),
     ] = None,
     until: Annotated[
-        Stop | None, typer.Option(help="Stop after this stage; scores can be made elsewhere.")
+        Stop | None,
+        typer.Option(help="Stop after this stage; after predict, bench score goes on anywhere."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Train, unlearn, predict, score and report; whatever is already there is not done again."""
-    from bench.config import load_config
+    from bench.config import CONFIG, load_config
 
     flags = {
         "methods": methods,
@@ -147,7 +190,6 @@ def run(
         return
     from bench.pipeline import make_until
     from bench.pipeline import run as run_config
-    from bench.results import CONFIG
 
     with _interruptible():
         if until:
@@ -160,37 +202,51 @@ def run(
                 + go_on
             )
             return
-        finished = run_config(resolved, quiet)
-    _show_finished(finished)
+        _show_finished(run_config(resolved, quiet))
 
 
 @app.command()
 def score(
     run: Annotated[
         str | None,
-        typer.Argument(metavar="[RUN]", help="Folder of a run, or name in OUT/runs [the newest]."),
+        typer.Argument(
+            metavar="[RUN]", help="Folder of a run, or how a name in OUT/runs begins [the newest]."
+        ),
     ] = None,
-    out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
+    out: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")
+    ] = "bench-results",
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--plugin",
+            "-p",
+            metavar="FILE",
+            help="Where a plugin of the run is now; may be repeated.",
+        ),
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
 ) -> None:
     """Score and report a run whose models were made elsewhere; needs no data set."""
     from bench.pipeline import score_stored
     from bench.runs import find_run, newest_run
 
-    folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
     with _interruptible():
-        finished = score_stored(folder, quiet)
-    _show_finished(finished)
+        folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
+        _show_finished(score_stored(folder, quiet, tuple(plugin or ())))
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """An interruption is one line: nothing that was finished is lost by it."""
+    """Ctrl-C, or the end of a batch job, is one line: nothing that was finished is lost by it."""
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
         typer.echo("interrupted; repeat the command to go on from here", err=True)
-        raise typer.Exit(130) from None
+        raise typer.Exit(INTERRUPTED) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _show_finished(run: Any) -> None:
@@ -208,12 +264,19 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Folders of runs, or names in OUT/runs [the newest]; several: side by side.",
+            help="Folders of runs, or how names in OUT/runs begin [the newest]; several: "
+            "side by side.",
         ),
     ] = None,
-    out: Annotated[str, typer.Option(help="Folder that holds the results.")] = "bench-results",
+    out: Annotated[
+        str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")
+    ] = "bench-results",
     to: Annotated[
-        str | None, typer.Option(help="Where to write [RUN/report, OUT/reports/... of several].")
+        str | None,
+        typer.Option(
+            metavar="FOLDER",
+            help="Folder to write to [RUN/report; of several runs OUT/reports/NAME].",
+        ),
     ] = None,
     formats: Annotated[
         list[str] | None,
@@ -238,7 +301,7 @@ def report(
     folders = list({folder.resolve(): folder for folder in named}.values())
     there = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in there]
-    if len(folders) > 1:
+    if len(loaded) > 1:
         page = show_several(loaded, Path(out), to, chosen)
     else:
         page = show_run(loaded[0], to, chosen)
@@ -260,72 +323,9 @@ def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
     return named or FORMATS
 
 
-@app.command("list")
-def list_plugins(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    plugin: Annotated[
-        list[str] | None, typer.Option("--plugin", "-p", help="Also this file.")
-    ] = None,
-) -> None:
-    """List what can be named: what each is, what it needs, where it comes from."""
-    from bench.config import recipes
-
-    if kind is Kind.configs:
-        lines = recipes()
-    else:
-        from bench.registry import Registry
-
-        entries = Registry(tuple(plugin or ())).entries(kind.value)
-        lines = {entry.name: _summary(entry.source) for entry in entries}
-    width = max(map(len, lines), default=0)
-    for name, summary in sorted(lines.items()):
-        typer.echo(f"{name:<{width}}  " + summary.replace("\n", "\n" + " " * (width + 2)))
-
-
-def _summary(source: Any) -> str:
-    """What it is; what a method needs and who published it; what else can be set."""
-    from bench.registry import needs_in_words
-
-    lines = [source.summary]
-    if source.kind == "methods":
-        lines.append(f"needs: {needs_in_words(source.needs, source.prepares)}")
-    if source.paper:
-        lines.append(f"paper: {source.paper}")
-    if source.params:
-        lines.append(f"parameters: {', '.join(source.params)}")
-    return "\n".join(lines)
-
-
-@app.command()
-def show(
-    name: Annotated[str, typer.Argument(help="Of a method, attack, data set, model, scenario.")],
-    plugin: Annotated[
-        list[str] | None, typer.Option("--plugin", "-p", help="Also this file.")
-    ] = None,
-) -> None:
-    """Print the card of a method or other plugin: source, equation, deviations, parameters."""
-    from bench.card import cards
-
-    typer.echo("\n\n".join(cards(name, tuple(plugin or ()))))
-
-
-@app.command()
-def check(
-    file: Annotated[str, typer.Argument(help="A plugin file.")],
-) -> None:
-    """Run the contract tests on a plugin file: the same that run over every built-in."""
-    from bench.contract import check_file
-    from bench.registry import Source
-
-    failed = False
-    source = Source.read(Path(file)) if Path(file).is_file() else None
-    if source:
-        typer.echo(f"{source.name} ({source.kind}): {source.summary}")
-    for name, problem in check_file(Path(file)):
-        typer.echo(f"{'FAIL' if problem else 'ok  '}  {name}{': ' + problem if problem else ''}")
-        failed |= bool(problem)
-    if failed:
-        raise typer.Exit(1)
+app.command("list")(lookup.list_plugins)
+app.command()(lookup.show)
+app.command()(lookup.check)
 
 
 def _open(page: Path) -> bool:
@@ -333,9 +333,6 @@ def _open(page: Path) -> bool:
     import webbrowser
 
     return webbrowser.open(page.resolve().as_uri())
-
-
-PIPE_CLOSED = 141  # what a shell says of any tool that a closed pipe ended
 
 
 def main(arguments: list[str] | None = None) -> int:

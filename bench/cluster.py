@@ -75,7 +75,7 @@ def check_backend(config: Config) -> None:
     if config.scheduler is None:
         raise UserError("backend = dask needs --scheduler ADDRESS, for example tcp://host:8786")
     if find_spec("distributed") is None:
-        raise UserError("backend = dask needs an extra: pip install 'unlearning-bench[dask]'")
+        raise UserError("backend = dask needs dask: pip install distributed")
 
 
 @contextmanager
@@ -173,8 +173,9 @@ class Cluster:
                 was_alone, alone = alone, self._has_no_worker()
                 look_at = now + SECONDS_TO_LOOK
                 if alone and not was_alone:
-                    told = f"no worker: waiting; start some with 'dask worker {self.address}'"
-                    print(told, file=sys.stderr, flush=True)
+                    _say(f"no worker: waiting; start some with 'dask worker {self.address}'")
+                elif was_alone and not alone:
+                    _say("workers are there, going on")
             time.sleep(SECONDS_TO_POLL)
 
     def _has_no_worker(self) -> bool:
@@ -213,6 +214,10 @@ class Cluster:
                 f"a worker cannot import {error.name}: install unlearning-bench on all of them, in "
                 "the same version as here"
             ) from error
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)
 
 
 def _base_order(run: str, experiment: Experiment, alone: bool) -> Order:

@@ -8,16 +8,18 @@ import sys
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 
 from bench.errors import UserError
 from bench.params import Count, Momentum, NonNegative, OpenFraction, Positive, in_words
 from bench.places import VARIABLE, data_home, named_home, places
 from bench.real_or_fake import find_root
-from bench.spelling import parse_value, spell_value, split_list, unknown
+from bench.spelling import NONE, parse_value, spell_value, split_list, unknown
 
+CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
 MINIATURE = "truefake-mini"
 HERE = Path(__file__).resolve().parent
 RECIPES = HERE / "configs" if (HERE / "configs").is_dir() else HERE.parent / "configs"
@@ -39,31 +41,38 @@ SomeChoices = Annotated[ChoiceList, AfterValidator(_some)]
 class Settings(BaseModel):
     """Strict about names, lenient about how a number is written."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
 
 
 class TrainSettings(Settings):
-    """How originals and retrained models are trained; all of it goes into their content keys.
-
-    ``crop``: the side of what augment = detector leaves of a training image. ``views``: of how many
-    augmented copies of an image a frozen backbone's features are kept (0: none are kept, and every
-    epoch goes through the whole network). ``precision``: bf16 is bf16 arithmetic with fp32 weights;
-    auto takes it where a short measurement says that it pays.
-    """
+    """How originals and retrained models are trained; all of it goes into their content keys."""
 
     epochs: Count = 40
+    """Passes over the training set."""
     batch_size: Count = 64
+    """Examples a step."""
     optimizer: Literal["sgd", "adam"] = "sgd"
+    """What makes the steps."""
     lr: Positive = 0.1
+    """Learning rate of the first epoch."""
     final_lr: NonNegative = 0.0
+    """Learning rate that a schedule ends with."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
+    """How the learning rate gets from lr to final_lr, a step an epoch."""
     momentum: Momentum = 0.9
+    """Of sgd."""
     nesterov: bool = True
+    """Whether sgd looks ahead."""
     weight_decay: NonNegative = 5e-4
+    """L2 penalty."""
     augment: Literal["none", "crop-flip", "detector"] = "none"
+    """What an epoch does to each image: as is usual for CIFAR, or for the TrueFake detector."""
     crop: Count = 96
+    """Side of what augment = detector leaves of a training image."""
     views: Annotated[int, Field(ge=0)] = 4
+    """Augmented copies of which a frozen backbone's features are kept; 0: none are."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
+    """bf16: bf16 arithmetic, fp32 weights; auto: that where a short measurement says it pays."""
 
     def identity(self) -> dict[str, Any]:
         """The settings that decide a model's weights; those with an effect, as keys have them."""
@@ -79,20 +88,22 @@ NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download", "backend", 
 
 
 class Config(Settings):
-    """Everything a run depends on.
-
-    The keys in ``NEUTRAL`` do not change its numbers. ``device``: cpu, one GPU (cuda:1), or cuda:
-    the processes take all GPUs in turn; auto is cuda where there is a GPU, else cpu. ``jobs``: how
-    many processes make models side by side; None: one for each GPU that is used, or each core.
-    """
+    """Everything a run depends on. The keys in ``NEUTRAL`` do not change its numbers."""
 
     dataset: str = "digits"
+    """Data set: one of bench list datasets."""
     subset: Annotated[int, Field(ge=10)] | None = None
+    """Use only so many training images."""
     validation: OpenFraction = 0.15
+    """Share of the training images held out, where the data set does not say which."""
     test: OpenFraction = 0.2
+    """Share of all images for tests, where the data set does not say which."""
     scenario: str = "poison"
+    """What is to be forgotten: one of bench list scenarios."""
     model: str = "small-cnn"
+    """Network: one of bench list models."""
     methods: SomeChoices = ["finetune", "neggrad", "ssd", "pgu"]
+    """Unlearning methods of bench list methods, or all."""
     attacks: SomeChoices = [
         "errors",
         "entropy",
@@ -101,21 +112,35 @@ class Config(Settings):
         "u-lira",
         "gap",
     ]
+    """Scores of bench list attacks, or all."""
     models: Count = 20
+    """N, the models of each population."""
     originals: Literal["each", "one"] = "each"
+    """each: N originals are unlearned; one: one original N times."""
     seed: Annotated[int, Field(ge=0)] = 0
+    """Everything random follows from it."""
     retain_sample: Count = 2000
+    """Retained examples, at most, whose outputs are stored."""
     timed: Annotated[int, Field(ge=0)] = 3
+    """The first so many models of each method run alone on the machine, for their time."""
     plugins: ChoiceList = []
+    """Files of your own methods and other plugins."""
     train: TrainSettings = TrainSettings()
 
     jobs: Count | None = None
+    """Processes that make models side by side; none: one for each GPU in use, or each core."""
     device: str = "auto"
+    """cpu; one GPU (cuda:1); cuda: all GPUs in turn; auto: cuda where there is a GPU, else cpu."""
     out: str = "bench-results"
+    """Folder for results."""
     data_dir: str | None = None
+    """Folder that holds data sets; none: BENCH_DATA_DIR, or bench-data."""
     download: bool = False
+    """Whether a data set that is missing is fetched."""
     backend: Literal["local", "dask"] = "local"
+    """Whose processes: this machine's, or a dask cluster's."""
     scheduler: str | None = None
+    """Address of dask's scheduler."""
 
     @property
     def threads(self) -> int:
@@ -156,12 +181,19 @@ def load_config(
     if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
         recipe = dataset.partition("[")[0]
     merged = read_recipe(recipe) if recipe else {}
+    if recipe and (results := results_of(Path(recipe).parent)) and Path(recipe).name == CONFIG:
+        merged["out"] = str(results)
     for key, value in [*given.items(), *assigned.items()]:
-        _assign(merged, key, value)
+        _assign(merged, key, None if value == NONE and _may_be_none(key) else value)
     try:
         return Config.model_validate(merged)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+
+
+def results_of(folder: Path) -> Path | None:
+    """The results folder that a run's ``folder`` lies in, wherever both were copied to."""
+    return folder.parent.parent if folder.parent.name == RUNS else None
 
 
 def truefake_is_meant(data_dir: str | None) -> bool:
@@ -229,19 +261,24 @@ def _assign(values: dict[str, Any], key: str, value: Any) -> None:
         values[last] = value
 
 
+def _may_be_none(key: str) -> bool:
+    field = known_keys().get(key)
+    return field is not None and type(None) in get_args(field.annotation)
+
+
 def _explain(error: ValidationError) -> str:
     """The first thing that is wrong: its key, its value, and what is allowed."""
     first = error.errors()[0]
     key = ".".join(str(part) for part in first["loc"])
     if first["type"] == "extra_forbidden":
-        return str(unknown("key", key, known_keys()))
+        return str(unknown("key", key, list(known_keys())))
     if first["type"] == "model_type":
         return f"{key} is a table: set one of its keys, such as {key}.epochs"
     value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
     return f"{key} = {value}: {in_words(first)}"
 
 
-def known_keys() -> list[str]:
-    """Every key that a recipe, a flag or --set may give."""
-    top = [key for key in Config.model_fields if key != "train"]
-    return [*top, *(f"train.{key}" for key in TrainSettings.model_fields)]
+def known_keys() -> dict[str, FieldInfo]:
+    """Every key that a recipe, a flag or --set may give, with its type and default."""
+    top = {key: field for key, field in Config.model_fields.items() if key != "train"}
+    return top | {f"train.{key}": field for key, field in TrainSettings.model_fields.items()}

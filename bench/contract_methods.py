@@ -117,7 +117,9 @@ class Toy:
 
 
 def check_declares_known_needs(plugin: Plugin, _toy: Toy) -> None:
-    unknown = [need for need in plugin().requirements() if need not in NEEDS]
+    needs = plugin().requirements()
+    require(not isinstance(needs, str), f"needs is text: write it as a tuple, ({needs!r},)")
+    unknown = [need for need in needs if need not in NEEDS]
     require(not unknown, f"needs {unknown}, but there is only {NEEDS}")
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from bench import seeds
 from bench.amounts import amount, duration, on_disk
 from bench.config import cores
+from bench.errors import one_line
 from bench.experiment import ORIGINAL, RETRAIN, RETRAINED, Cell, Experiment
 from bench.outputs import PARTS
 from bench.results import RECORD
@@ -168,7 +169,7 @@ class Forecast:
             return Price(seconds, self._weights, "probed")
         except Exception as error:  # what a method raises here it will have to raise in its cell
             seconds = self._train(step, Cell("train", RETRAINED, 0)).seconds
-            why = f"guess, as retraining ({type(error).__name__})"
+            why = f"guess, as retraining ({one_line(error)[:80]})"
             return Price(seconds, self._weights, why)
 
     def _own(self, step: Experiment, cell: Cell) -> Iterator[dict[str, Any]]:

@@ -18,6 +18,8 @@ NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "va
 
 def check_needs(label: str, needs: tuple[str, ...]) -> None:
     """Raise UserError where a method declares what there is not."""
+    if isinstance(needs, str):
+        raise UserError(f"method {label}: needs is text: write it as a tuple, ({needs!r},)")
     for need in needs:
         if need not in NEEDS:
             raise UserError(f"method {label}: {unknown('need', need, list(NEEDS))}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import replace
@@ -14,13 +14,13 @@ from typing import Any, TypeVar
 
 from bench.away import Away, keep
 from bench.cluster import Cluster, check_backend, connected
-from bench.config import Config, dump_toml, load_config
+from bench.config import CONFIG, RUNS, Config, dump_toml, load_config
 from bench.errors import DamagedError, UserError
 from bench.experiment import ORIGINAL, Cell, Experiment
 from bench.extras import extras
 from bench.forecast import Forecast
 from bench.outputs import Outputs, Scores
-from bench.results import CONFIG, RECORD, Run, request_folder, write_run
+from bench.results import RECORD, Run, request_folder, write_run
 from bench.schedule import Report, plan, progress, run_cells
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
@@ -86,16 +86,17 @@ def _write_scores(step: Experiment, folder: Path, report: Report) -> None:
         write_run(step, folder, scores, beside)  # all that was asked for is forgotten by the last
 
 
-def score_stored(folder: str | Path, quiet: bool = False) -> Run:
+def score_stored(folder: str | Path, quiet: bool = False, plugins: Sequence[str] = ()) -> Run:
     """Score what a run's folder and the store beside it hold: neither data set nor models needed.
 
-    Raises UserError where a model's outputs are missing.
+    ``plugins``: where the run's plugin files are now, if not where they were. Raises UserError
+    where a model's outputs are missing.
     """
-    return mended(lambda: Run.load(_scored(Path(folder), quiet)))
+    return mended(lambda: Run.load(_scored(Path(folder), quiet, plugins)))
 
 
-def _scored(folder: Path, quiet: bool) -> Path:
-    experiment = Away(folder)
+def _scored(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
+    experiment = Away(folder, plugins)
     experiment.check()
     experiment.store.open()
     with progress(quiet) as report:
@@ -172,7 +173,7 @@ def run_folder(experiment: Experiment) -> Path:
     config = experiment.config
     name = f"{experiment.data.name}-{experiment.scenario.label}-{config.models}"
     digest = content_key(config=config.identity(), data=experiment.data.fingerprint)[:8]
-    return Path(config.out) / "runs" / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
+    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
 
 
 def describe_plan(config: Config) -> str:

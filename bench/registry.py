@@ -26,7 +26,7 @@ from typing import Any
 
 from bench.errors import UserError, one_line
 from bench.params import in_words
-from bench.spelling import Choice, parse, spell_value, unknown
+from bench.spelling import NONE, Choice, parse, spell_value, unknown
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = {
@@ -85,7 +85,7 @@ class Source:
                 kinds = [PARAMETER[name] for name in given if name in PARAMETER]
                 kind = kinds[0] if kinds else "datasets"
                 params = tuple(
-                    f"{argument.arg}={ast.unparse(default)}" if default else argument.arg
+                    f"{argument.arg}={_spelled(default)}" if default else argument.arg
                     for argument, default in zip(
                         node.args.kwonlyargs, node.args.kw_defaults, strict=True
                     )
@@ -95,6 +95,14 @@ class Source:
             f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
             f"anything else a function named '{path.stem}'"
         )
+
+
+def _spelled(default: ast.expr) -> str:
+    """A default as it would be typed."""
+    try:
+        return spell_value(ast.literal_eval(default))
+    except ValueError:  # a name, or a call
+        return ast.unparse(default)
 
 
 def unmarked(docstring: str) -> str:
@@ -289,6 +297,8 @@ def check_value(where: str, value: Any, annotation: Any) -> Any:
     """``value`` as the annotated type; raises UserError that says what is allowed."""
     from pydantic import TypeAdapter, ValidationError
 
+    if value == NONE and type(None) in typing.get_args(annotation):
+        value = None
     try:
         checked = TypeAdapter(annotation).validate_python(value)
     except ValidationError as error:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from reports.compare import Comparison
 
-CONFIG, RECORD = "config.toml", "run.json"
+RECORD = "run.json"
 CURVES, EXTRAS = "curves.npz", "extras.npz"
 REQUEST = "request-"
 

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from bench.config import CONFIG
 from bench.errors import UserError
-from bench.results import CONFIG, RECORD
+from bench.results import RECORD
 from bench.spelling import unknown
 
 if TYPE_CHECKING:
@@ -20,11 +21,17 @@ def find_run(name: str, out: Path) -> Path:
     for folder in (Path(name), out / "runs" / name):
         if folder.is_dir():
             return folder
-    runs = {run.name: run for run in _newest_first(out)}
-    begun_so = [known for known in runs if known.startswith(name)]
-    if len(begun_so) != 1:
-        raise unknown("run", name, begun_so or list(runs))
-    return runs[begun_so[0]]
+    path = Path(name)
+    if path.name == name:
+        known = _newest_first(out)
+    else:
+        known = [config.parent for config in path.parent.glob(f"*/{CONFIG}")]
+    begun_so = [run for run in known if run.name.startswith(path.name)]
+    if len(begun_so) > 1:
+        raise UserError(f"'{name}' may be any of {', '.join(run.name for run in begun_so)}")
+    if not begun_so:
+        raise unknown("run", name, [run.name for run in known] or ["none there"])
+    return begun_so[0]
 
 
 def newest_run(out: Path) -> Path:

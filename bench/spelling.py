@@ -15,6 +15,7 @@ from typing import Any
 
 from bench.errors import UserError
 
+NONE = "none"  # how None is written, where a parameter may be that
 SHAPE = re.compile(r"(?P<name>[A-Za-z][\w+-]*)(?::(?P<argument>[^\[\]]+))?(?:\[(?P<params>.*)\])?")
 
 
@@ -64,6 +65,8 @@ def spell_value(value: Any, nested: bool = False) -> str:
 
     Text inside lists and tables is ``nested``: TOML wants it quoted there.
     """
+    if value is None:
+        return NONE
     if isinstance(value, bool):
         return str(value).lower()
     if isinstance(value, float):

@@ -64,8 +64,8 @@ def cannot_write(path: Path, error: OSError) -> UserError:
     """What to tell a user whose disk is full, or whose folder is not to be written."""
     room = "make room or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
     return UserError(
-        f"cannot write {path}: {error.strerror or error}; {room}choose another folder with --out; "
-        "what was finished is kept"
+        f"cannot write {path}: {error.strerror or error}; {room}choose another folder; what "
+        "was finished is kept"
     )
 
 

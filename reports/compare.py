@@ -170,7 +170,8 @@ def ranks(run: Run, comparisons: list[Comparison]) -> pd.DataFrame:
         for row in (pair.first, pair.second):
             lost = pair.better is not None and pair.better != row
             ranked[row] = ranked.get(row, 1) + lost
-    table = pd.DataFrame(found, index=methods, columns=list(found), dtype=object)
+    whole = {name: pd.Series(ranked, dtype=object) for name, ranked in found.items()}  # not 1.0
+    table = pd.DataFrame(whole, index=methods)
     return table.dropna(axis=1, how="all")
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -13,6 +16,25 @@ from bench.experiment import Experiment
 from tests.conftest import tiny
 from tests.test_run import assert_same
 
+ROOT = Path(bench.__file__).parent.parent
+HALVED = '''"""Halves all weights."""
+import copy
+from dataclasses import dataclass
+import torch
+from bench import Method
+
+
+@dataclass(frozen=True)
+class Mine(Method):
+    needs = ()
+
+    @torch.no_grad()
+    def unlearn(self, model, task):
+        model = copy.deepcopy(model)
+        for weight in model.parameters():
+            weight.mul_(0.5)
+        return model
+'''
 REQUESTS = {
     "dataset": "breast-cancer",
     "model": "mlp[width=8]",
@@ -86,7 +108,43 @@ def test_what_is_missing_is_one_line(tiny_run, tmp_path, capsys):
     assert f"damaged file {data} (its checksum does not match): {how}" in capsys.readouterr().err
     assert main(["score", str(tmp_path)]) == 1
     assert "holds no run" in capsys.readouterr().err
+    alone = shutil.copytree(folder, tmp_path / "alone")
+    assert main(["score", str(alone), "-q"]) == 1
+    assert "alone lies in no results folder" in capsys.readouterr().err
     assert not (folder / "run.json").exists()
+
+
+def test_plugins_of_a_run_may_be_elsewhere_now(tmp_path, monkeypatch, capsys):
+    (tmp_path / "mine.py").write_text(HALVED)
+    few = {"models": 1, "attacks": "errors", "methods": "mine", "train": {"epochs": 1}}
+    run = bench.run(tiny(tmp_path / "out", plugins=[str(tmp_path / "mine.py")], **few), quiet=True)
+    (moved := tmp_path / "moved").mkdir()
+    (tmp_path / "mine.py").rename(moved / "mine.py")
+    (run.folder / "run.json").unlink()
+    assert main(["score", str(run.folder), "-q"]) == 1
+    assert "needs the plugin mine.py: add --plugin FILE" in capsys.readouterr().err
+    assert main(["score", str(run.folder), "-q", "--plugin", str(moved / "mine.py")]) == 0
+    assert_same(run, bench.Run.load(run.folder))
+
+
+def test_scoring_loads_no_library_in_its_threads(tiny_run, tmp_path):
+    """Two threads that first import parts of scikit-learn at once may stop each other."""
+    folder = copied(tiny_run, tmp_path / "out")
+    code = (
+        "import sys, threading, bench.pipeline as p; from pathlib import Path\n"
+        "score = p.score\n"
+        "def watched(*given):\n"
+        "    there = set(sys.modules)\n"
+        "    try: return score(*given)\n"
+        "    finally: new.update(set(sys.modules) - there)\n"
+        "new = set(); p.score = watched\n"
+        f"p.score_stored(Path({str(folder)!r}), quiet=True)\n"
+        "late = sorted(n for n in new if n.partition('.')[0] in ('sklearn', 'xgboost', 'scipy'))\n"
+        "assert not late, late"
+    )
+    for made in (tmp_path / "out" / "store").glob("score*"):
+        shutil.rmtree(made)
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT)
 
 
 def test_stores_that_are_copied_together_are_one_store(tmp_path, monkeypatch):

@@ -130,6 +130,7 @@ MISTAKES = {
         "--dataset",
         "some/images.npz",
     ],
+    "subset = 5000: digits has 1437 training examples: choose --subset 1437": ["--subset", "5000"],
     "digits takes no ':3'": ["--dataset", "digits:3"],
     "unknown parameter of ssd 'alfa': did you mean alpha": ["--methods", "ssd[alfa=1]"],
     "alpha = x: must be a number, or 'adaptive'": ["--methods", "ssd[alpha=x]"],
@@ -230,7 +231,7 @@ def test_list_says_what_methods_need_and_who_published_them():
     assert "needs: forget, forget-labels, training-time statistics" in listed
     assert "paper: J. Foster, S. Schoepf, A. Brintrup" in listed
     assert "Dampening, AAAI 2024\n" in listed
-    assert "parameters: rate=0.2, flip='pairs'" in bench("list", "scenarios").stdout
+    assert "parameters: rate=0.2, flip=pairs" in bench("list", "scenarios").stdout
 
 
 def test_show_prints_the_card_of_a_plugin():
@@ -244,7 +245,7 @@ def test_show_prints_the_card_of_a_plugin():
     assert "``" not in shown
     mistake = bench("show", "pgv")
     assert mistake.returncode == 1
-    assert mistake.stderr.startswith("error: unknown plugin 'pgv': did you mean pgu?")
+    assert mistake.stderr.startswith("error: unknown plugin or recipe 'pgv': did you mean pgu?")
 
 
 def test_original_may_be_named_and_stays_one_row(recipe):

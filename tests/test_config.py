@@ -6,9 +6,11 @@ import tomllib
 
 import pytest
 
-from bench.config import dump_toml, load_config, recipes
+from bench.card import cards, keys
+from bench.config import dump_toml, known_keys, load_config, recipes
 from bench.errors import UserError
 from bench.pipeline import made_concrete
+from bench.registry import Registry
 from tests.conftest import tiny
 
 
@@ -87,3 +89,36 @@ def test_what_is_named_twice_is_told_once(tmp_path, capsys):
     assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
     made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
     assert capsys.readouterr().err == ""
+
+
+def test_none_may_be_written_where_a_value_is_optional():
+    assert load_config({"subset": 100, "out": "none"}, None, ("subset=none",)).subset is None
+    assert load_config({"out": "none"}).out == "none"
+    label = Registry().resolve("scenarios", "random[count=none,first=2]").label
+    assert label == "random[first=2]"
+    with pytest.raises(UserError, match="draw = none: must be a whole number"):
+        Registry().resolve("scenarios", "random[draw=none]")
+
+
+def test_the_recipe_of_a_copied_run_goes_on_where_the_copy_is(tmp_path):
+    folder = tmp_path / "copy" / "runs" / "digits"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('out = "original"')
+    recipe = str(folder / "config.toml")
+    assert load_config({}, recipe).out == str(tmp_path / "copy")
+    assert load_config({"out": "elsewhere"}, recipe).out == "elsewhere"
+
+
+def test_every_key_is_told_with_what_it_is_and_allows():
+    told = keys()
+    assert told.keys() == known_keys().keys()
+    assert told["models"] == "N, the models of each population.\nwhole number, at least 1 [20]"
+    for key, text in told.items():
+        assert "None" not in text, key
+        assert "anything" not in text, key
+
+
+def test_a_recipe_is_shown_by_its_name():
+    (shown,) = cards("digits-tuned")
+    assert shown.startswith("digits-tuned (recipe)\n# ")
+    assert len(cards("digits")) == 2

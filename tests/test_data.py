@@ -43,6 +43,19 @@ def test_lossy_images_are_mentioned(tmp_path):
     assert npz(save(tmp_path, **GOOD)).note == ""
 
 
+def test_what_is_not_used_of_an_npz_is_mentioned(tmp_path):
+    note = npz(save(tmp_path, **GOOD, x_val=X, y_val=Y)).note
+    assert note == "x_val, y_val of the file are not used; validation is drawn of x_train"
+
+
+def test_an_npz_of_floats_is_a_table(tmp_path):
+    rows = np.random.default_rng(0).normal(size=(12, 4))
+    data = npz(save(tmp_path, **GOOD | {"x_train": rows, "x_test": rows[:6]}))
+    assert data.is_table
+    assert data.images.shape == (18, 1, 1, 4)
+    assert np.array_equal(data.images[12:, 0, 0], rows[:6].astype(np.float32))
+
+
 def test_grey_images_and_column_labels_are_fine(tmp_path):
     grey = {"x_train": X[..., 0], "y_train": Y[:, None], "x_test": X[:6, ..., 0], "y_test": Y[:6]}
     data = npz(save(tmp_path, **grey))
@@ -55,6 +68,8 @@ def test_grey_images_and_column_labels_are_fine(tmp_path):
     [
         ({"x_test": None}, "lacks x_test"),
         ({"x_train": X.astype(float)}, "x_train is float64"),
+        ({"x_train": X[:, 0, 0].astype(float), "x_test": X}, "x_test is uint8"),
+        ({"x_train": X[:0], "y_train": Y[:0]}, "x_train is empty"),
         ({"x_train": X[0, 0]}, "x_train is uint8"),
         ({"y_train": Y[:4]}, "12 images but y_train 4 labels"),
         ({"y_train": Y * 0.5}, "y_train is float64"),

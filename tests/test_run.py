@@ -163,12 +163,13 @@ def test_killed_and_repeated_gives_the_same_numbers(tiny_run, tmp_path, artefact
     assert_same(tiny_run, run)
 
 
-def test_interrupting_is_clean_and_says_how_to_go_on(tmp_path):
+@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+def test_interrupting_is_clean_and_says_how_to_go_on(tmp_path, sent):
     command = [sys.executable, "-m", "bench", "run", "-q", "--jobs", "1", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     while not list(tmp_path.rglob("train/*/*.json")):
         time.sleep(0.02)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sent)
     _out, messages = process.communicate(timeout=60)
     assert process.returncode == 130
     assert messages.strip() == "interrupted; repeat the command to go on from here"

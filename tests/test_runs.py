@@ -38,7 +38,7 @@ def out(tmp_path):
 )
 def test_a_run_is_found_by_its_name_or_how_that_begins(out, given, meant):
     assert find_run(given, out) == out / "runs" / meant
-    assert find_run(str(out / "runs" / meant), out / "elsewhere") == out / "runs" / meant
+    assert find_run(str(out / "runs" / given), out / "elsewhere") == out / "runs" / meant
 
 
 def test_one_of_several_requests_is_named_after_its_run(out):
@@ -49,8 +49,12 @@ def test_one_of_several_requests_is_named_after_its_run(out):
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ("digits-poison", "known: digits-poison-50-bb, digits-poison-20-aa$"),
+        (
+            "digits-poison",
+            "'digits-poison' may be any of digits-poison-50-bb, digits-poison-20-aa$",
+        ),
         ("digts-random-20", "did you mean digits-random-20-cc"),
+        ("some/where/else", "unknown run 'some/where/else': known: none there"),
         ("nothing", "known: digits-random-20-cc, digits-poison-50-bb, digits-poison-20-aa$"),
     ],
 )

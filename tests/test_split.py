@@ -42,6 +42,14 @@ def test_pair_poison_flips_the_same_share_of_each_class_to_its_partner(rate, see
     assert np.array_equal(found.train_labels != LABELS, found.forget)
 
 
+def test_the_class_without_a_partner_is_named():
+    labels = np.repeat([0, 1, 2], 10)
+    found = request(labels=labels, classes=("a", "b", "c"))
+    (clean,) = set(range(3)) - set(labels[found.forget])
+    assert found.note == f"class {'abc'[clean]} has no partner and stays clean"
+    assert not request(labels=labels, classes=("a", "b", "c"), flip="any").note
+
+
 @given(st.floats(0.02, 0.95), st.integers(0, 50))
 def test_any_poison_flips_an_exact_share_to_any_other_class(rate, seed):
     found = request(rate=rate, seed=seed, flip="any")

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.metrics import f1_score
+from xgboost import XGBClassifier
 
 from attacks.shared.probabilities import probabilities
 from bench.outputs import Outputs, Population
@@ -91,8 +93,6 @@ def _tuned(
     tune: bool,
 ) -> Any:
     """The classifier of the grid with the best F1 on the validation pairs; the first of equals."""
-    from sklearn.metrics import f1_score
-    from xgboost import XGBClassifier
 
     def examples(pairs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         positive = _features(outputs.original, pairs, labels)

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
+from sklearn.model_selection import StratifiedShuffleSplit
 
 Fit = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 RIDGE = 1.0  # scikit-learn's default C = 1
@@ -74,8 +76,6 @@ def held_out_claims(
     ``positive``, ``negative``: [n, columns], one regression per column. Yields the claims that the
     values held out are positive, bool [held out, columns], and the truth, bool [held out].
     """
-    from sklearn.model_selection import StratifiedShuffleSplit
-
     values = np.concatenate([negative, positive])
     truth = np.arange(len(values)) >= len(negative)
     size = max(2, int(np.ceil(0.1 * len(values))))
@@ -128,8 +128,6 @@ def _newton_step(
 
 def fit_one_by_one(unlearned: np.ndarray, retrained: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The same regressions by scikit-learn with its defaults: slow, to the letter."""
-    from sklearn.linear_model import LogisticRegression
-
     values = np.concatenate([retrained, unlearned])
     truth = np.repeat([0, 1], [len(retrained), len(unlearned)])
     models = [LogisticRegression().fit(column[:, None], truth) for column in values.T]

@@ -1,7 +1,9 @@
-"""Your own images: a .npz file with x_train, y_train, x_test, y_test (uint8, NHWC or NHW).
+"""Your own data: a .npz file with x_train, y_train, x_test, y_test.
 
-Optional: class_names; lossy_train and lossy_test, indices of images that are not the originals,
-which every report then mentions. Read without pickle: an archive that holds objects is refused.
+Images are uint8, NHWC or NHW; rows of a table are float, [n, features]. Optional: class_names;
+lossy_train and lossy_test, indices of images that are not the originals, which every report then
+mentions. What else the file holds is left out, and that is mentioned. Read without pickle: an
+archive that holds objects is refused.
 """
 
 from __future__ import annotations
@@ -22,7 +24,10 @@ OPTIONAL = ("class_names", "lossy_train", "lossy_test")
 
 def npz(path: str) -> Data:
     arrays = _read(Path(path).expanduser())
-    train, test = (_images(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    read = _rows if arrays["x_train"].dtype.kind == "f" else _images
+    train, test = (read(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    if not len(train):
+        raise UserError(f"npz:{path}: x_train is empty")
     if train.shape[1:] != test.shape[1:]:
         shapes = f"{train.shape[1:]} and {test.shape[1:]}"
         raise UserError(f"npz:{path}: images of x_train and x_test differ in shape: {shapes}")
@@ -46,13 +51,18 @@ def npz(path: str) -> Data:
         labels=labels,
         classes=tuple(classes),
         test=np.arange(first_test, len(images)),
+        scale=255.0 if read is _images else None,
         note=_note(arrays, len(images)),
     )
 
 
 def _note(arrays: dict[str, np.ndarray], total: int) -> str:
     lossy = sum(len(arrays.get(name, ())) for name in ("lossy_train", "lossy_test"))
-    return f"{lossy} of {total} images are lossy copies of the originals" if lossy else ""
+    others = [name for name in arrays if name not in ARRAYS + OPTIONAL]
+    told = [f"{lossy} of {total} images are lossy copies of the originals"] if lossy else []
+    if others:
+        told.append(f"{', '.join(others)} of the file are not used; validation is drawn of x_train")
+    return "; ".join(told)
 
 
 def _read(path: Path) -> dict[str, np.ndarray]:
@@ -66,8 +76,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
             if missing:
                 found = ", ".join(archive.files) or "nothing"
                 raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {found}")
-            wanted = [*ARRAYS, *(name for name in OPTIONAL if name in archive.files)]
-            return {name: archive[name] for name in wanted}
+            used = {name: archive[name] for name in ARRAYS + OPTIONAL if name in archive.files}
+            return used | {name: np.empty(0) for name in archive.files if name not in used}
     except ValueError as error:
         if "allow_pickle" in str(error):
             raise UserError(
@@ -83,11 +93,21 @@ def _images(path: str, name: str, images: np.ndarray) -> np.ndarray:
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise UserError(
             f"npz:{path}: {name} is {images.dtype} {images.shape}; "
-            "allowed: uint8 [n, height, width] or [n, height, width, channels]"
+            "allowed: uint8 [n, height, width] or [n, height, width, channels], "
+            "or a table, float [n, features]"
         )
     if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] > 4:
         raise UserError(f"npz:{path}: {name} is {images.shape}: channels come last (NHWC)")
     return images if images.ndim == 4 else images[..., None]
+
+
+def _rows(path: str, name: str, rows: np.ndarray) -> np.ndarray:
+    if rows.dtype.kind != "f" or rows.ndim != 2:
+        raise UserError(
+            f"npz:{path}: {name} is {rows.dtype} {rows.shape}; allowed: a table, float "
+            "[n, features], or images, uint8 [n, height, width, channels]"
+        )
+    return rows.astype(np.float32)[:, None, None, :]
 
 
 def _labels(path: str, name: str, labels: np.ndarray) -> np.ndarray:

@@ -27,7 +27,8 @@ def small_cnn(
     head: Literal["softmax", "binary"] = "softmax",
 ) -> nn.Module:
     if min(image_size) < 4:
-        raise UserError(f"small-cnn needs images of at least 4x4 pixels, not {image_size}")
+        hint = ": add --model mlp for a table" if image_size == (1, 1) else ""
+        raise UserError(f"small-cnn needs images of at least 4x4 pixels, not {image_size}{hint}")
     if head == "binary" and num_classes != 2:
         raise UserError(f"small-cnn[head=binary] is for 2 classes; the data has {num_classes}")
 

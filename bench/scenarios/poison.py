@@ -30,9 +30,11 @@ def poison(
     draw: Natural = 0,
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
-    flipped = training.labels.copy()
+    flipped, note = training.labels.copy(), ""
     if flip == "pairs":
         order = rng.permutation(len(training.classes))
+        if len(order) % 2:
+            note = f"class {training.classes[order[-1]]} has no partner and stays clean"
         for first, second in zip(order[0::2], order[1::2], strict=False):
             for label, other in ((first, second), (second, first)):
                 flipped[_drawn(rng, np.flatnonzero(training.labels == label), rate)] = other
@@ -46,7 +48,7 @@ def poison(
             f"poison[rate={rate:g}] flips {forget.sum()} of {len(forget)} training labels: "
             "choose a rate that leaves some to forget and some to keep"
         )
-    return ForgetRequest(forget, flipped, goal="depoison")
+    return ForgetRequest(forget, flipped, goal="depoison", note=note)
 
 
 def _drawn(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:

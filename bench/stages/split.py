@@ -116,7 +116,10 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     if config.subset is not None and config.subset < len(pool):
         _, pool = _stratified(data, pool, config.subset, rng_for("subset"), "subset")
     elif config.subset is not None and config.subset > len(pool):
-        raise UserError(f"subset = {config.subset}: {data.name} has {len(pool)} training examples")
+        raise UserError(
+            f"subset = {config.subset}: {data.name} has {len(pool)} training examples: "
+            f"choose --subset {len(pool)} or fewer"
+        )
     if data.validation is not None:
         train, validation = pool, np.sort(data.validation)
     else:
