@@ -190,6 +190,7 @@ def run(
         return
     from bench.pipeline import make_until
     from bench.pipeline import run as run_config
+    from bench.schedule import release_workers
 
     with _interruptible():
         if until:
@@ -202,7 +203,9 @@ def run(
                 + go_on
             )
             return
-        _show_finished(run_config(resolved, quiet))
+        finished = run_config(resolved, quiet)
+        release_workers()
+        _show_finished(finished)
 
 
 @app.command()

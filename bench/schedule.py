@@ -141,6 +141,13 @@ def _make_in_worker(
     return cell
 
 
+def release_workers() -> None:
+    """Have idle worker processes end beside what is left to do: the exit would wait for them."""
+    from joblib.externals.loky import get_reusable_executor
+
+    get_reusable_executor().shutdown(wait=False)
+
+
 @contextmanager
 def one_thread() -> Iterator[None]:
     """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""

@@ -1,4 +1,4 @@
-"""Every main readout over the setting in which runs differ, a line for each method."""
+"""Every main readout over what differs: lines over a number, dots side by side over kinds."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from reports.several import Several
 
 COLUMNS = 3
+WIDTH = 0.6  # of what a run's methods take where runs have no order, in runs
 APART = 0.012  # of the axis, between the lines of two methods: intervals must not hide each other
 
 
@@ -58,11 +59,14 @@ def draw(axes: Axes, several: Several, readout: Readout) -> None:
     style = looks(several.rows)
     found = _scores(several, readout)
     scale = 100 if readout.percent else 1
-    _retraining(axes, found.get("retrain", {}), readout, places, scale)
+    ordered = on_an_axis(several)
+    _retraining(axes, found.get("retrain", {}), readout, places, scale, ordered)
     drawn = [row for row in several.rows if row in found and row != "constant"]
-    step = APART * (np.ptp(places) or 1)
+    step = APART * (np.ptp(places) or 1) if ordered else WIDTH / len(drawn)
+    between = {} if ordered else {"linestyle": "none"}
     for number, row in enumerate(drawn):
-        shift = step * (number - (len(drawn) - 1) / 2) if len(drawn) <= 12 else 0
+        together = ordered and len(drawn) > 12
+        shift = 0 if together else step * (number - (len(drawn) - 1) / 2)
         xs = [places[place] + shift for place in found[row]]
         scores = list(found[row].values())
         for x, score in zip(xs, scores, strict=True):
@@ -70,9 +74,9 @@ def draw(axes: Axes, several: Several, readout: Readout) -> None:
                 ends = [scale * end for end in score.interval]
                 axes.plot([x, x], ends, color=style[row]["color"], linewidth=0.9)
         values = [scale * score.value for score in scores]
-        axes.plot(xs, values, **(symbol(style[row], 4.5) | style[row]), linewidth=1.1)
+        axes.plot(xs, values, **(symbol(style[row], 4.5) | style[row] | between), linewidth=1.1)
     axes.set_xticks(places, names)
-    room = 0.12 * (np.ptp(places) or 1)
+    room = 0.12 * (np.ptp(places) or 1) if ordered else 0.55
     axes.set_xlim(min(places) - room, max(places) + room)
     axes.set_xlabel(label)
     axes.grid(axis="y", color=FAINT, linewidth=0.3, alpha=0.6)
@@ -89,18 +93,29 @@ def _scores(several: Several, readout: Readout) -> dict[str, dict[int, Score]]:
 
 
 def _retraining(
-    axes: Axes, floor: dict[int, Score], readout: Readout, places: list[float], scale: float
+    axes: Axes,
+    floor: dict[int, Score],
+    readout: Readout,
+    places: list[float],
+    scale: float,
+    ordered: bool,
 ) -> None:
-    """Where retrained models are, and the interval of retraining again."""
-    if not floor:
-        return
-    xs = [places[place] for place in floor]
-    ends = [[scale * end for end in s.interval or (s.value, s.value)] for s in floor.values()]
-    low, high = zip(*ends, strict=True)
-    axes.fill_between(xs, low, high, color=SHADE, alpha=0.45, linewidth=0)
-    if readout.better != "high":
-        targets = [scale * score.target for score in floor.values()]
-        axes.plot(xs, targets, color=INK, linewidth=0.9, linestyle=":")
+    """Where retrained models are, and the interval of retraining again: over all, or of each."""
+    half = (WIDTH + 0.1) / 2
+    whole = [([places[place] for place in floor], list(floor.values()))] if floor else []
+    each = [([places[p] - half, places[p] + half], [score] * 2) for p, score in floor.items()]
+    for xs, scores in whole if ordered else each:
+        ends = [[scale * end for end in s.interval or (s.value, s.value)] for s in scores]
+        low, high = zip(*ends, strict=True)
+        axes.fill_between(xs, low, high, color=SHADE, alpha=0.45, linewidth=0)
+        if readout.better != "high":
+            targets = [scale * score.target for score in scores]
+            axes.plot(xs, targets, color=INK, linewidth=0.9, linestyle=":")
+
+
+def on_an_axis(several: Several) -> bool:
+    """Whether one number varies: its values have an order and distances, kinds have none."""
+    return len(several.settings) == 1 and numeric(next(iter(several.settings.values())))
 
 
 def positions(several: Several) -> tuple[list[float], list[str], str]:
@@ -108,8 +123,8 @@ def positions(several: Several) -> tuple[list[float], list[str], str]:
 
     On a numeric axis where one number varies; side by side otherwise.
     """
-    (name, values), *others = several.settings.items()
-    if not others and numeric(values):
+    name, values = next(iter(several.settings.items()))
+    if on_an_axis(several):
         return [float(value) for value in values], [f"{value:g}" for value in values], name
     count = len(several.runs)
     texts = [", ".join(several.values(place)) for place in range(count)]

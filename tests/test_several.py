@@ -135,6 +135,10 @@ def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_p
     assert told.count("\n") == 1
     assert "train 0/4" in told
     assert f"go on with: bench run --config {started / 'config.toml'}" in told
+    assert main(["report", str(rates[0]), str(started), *to]) == 1
+    captured = capsys.readouterr()
+    assert "is not finished" in captured.err
+    assert captured.out.startswith("digits, poison")
     assert main(["report", str(rates[0]), str(rates[1]), str(started), *to]) == 1
     captured = capsys.readouterr()
     assert "is not finished" in captured.err
