@@ -1,6 +1,6 @@
 """Forgetting quality: how well attacks tell N unlearned from N retrained models, per example.
 
-Citation: the measure of the NeurIPS 2023 unlearning competition, in three variants: ``report``,
+Citation: the unlearning competition of NeurIPS 2023, its measure in three variants: ``report``,
 algorithm 1 of Y. Suprun's report (Rice University, COMP 540, 2023); ``notebook``, the community's
 scorer (M. Gorinova, Machine unlearning evaluation on CIFAR-10, Kaggle 2023), which that report and
 many others ran; ``competition``, the released scorer (google-deepmind/unlearning_evaluation,

@@ -192,8 +192,8 @@ def check_leaves_frozen_parameters_alone(plugin: Plugin, toy: Toy) -> None:
 
 CHECKS: list[Check] = [
     check_declares_known_needs,
-    check_returns_a_proper_model,
     check_leaves_its_input_untouched,
+    check_returns_a_proper_model,
     check_is_deterministic,
     check_leaves_global_randomness_alone,
     check_keeps_the_model_with_nothing_to_forget,

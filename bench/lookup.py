@@ -88,5 +88,7 @@ def check(
     for name, problem in check_file(Path(file)):
         typer.echo(f"{'FAIL' if problem else 'ok  '}  {name}{': ' + problem if problem else ''}")
         failed |= bool(problem)
+    if failed and source and source.kind == "methods":
+        typer.echo("what would only repeat a fault on the same network was not run")
     if failed:
         raise typer.Exit(1)
