@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 CELL_S = 0.02  # reading what it needs, writing, waiting for the disk
 TIMED = ("prepare", "unlearn")  # whose first members run alone
+START_S = 8.0  # of this process and the others, libraries and data
 REPORT_S, REPORT_BYTES = 10.0, 4_000_000  # of figures, tables and page
 ALIKE = ("dataset", "subset", "validation", "test", "scenario", "model", "originals")
 
@@ -79,9 +80,12 @@ class Forecast:
         stages = ", ".join(f"{stage} {duration(s)}" for stage, s in self.seconds.items())
         if not stages:
             return "total: nothing is missing"
-        whole = duration(sum(self.seconds.values()))
+        whole = duration(START_S + sum(self.seconds.values()))
         jobs = self.experiment.jobs
-        return f"total: about {whole} with {jobs} jobs, {amount(self.bytes)} on disk ({stages})"
+        return (
+            f"total: about {whole} with {jobs} jobs, {amount(self.bytes)} on disk "
+            f"(start {duration(START_S)}, {stages})"
+        )
 
     def _price(self, step: Experiment, cell: Cell) -> Price:
         price = getattr(self, f"_{cell.stage}")(step, cell)

@@ -194,16 +194,25 @@ def stand_in_features(experiment: Experiment) -> None:
 
 
 def attack_s(experiment: Experiment, plugin: Plugin) -> float:
-    """Seconds that an attack takes, from fewer models, rows and examples of made-up outputs."""
+    """Seconds that an attack takes, from made-up outputs of fewer models, rows and examples.
+
+    From two amounts of them, as much of it is the same for any (a classifier's trees).
+    """
     from bench.contract import toy_outputs
 
     split, classes = experiment.split, len(experiment.data.classes)
     parts = split.forget, split.retain_sample, split.validation, split.test
-    whole = sum(map(len, parts)) / len(parts)
-    models, size = min(experiment.config.models, 10), min(round(whole), 250)
-    outputs = toy_outputs(models, classes, size=size)
-    start = time.process_time()
-    plugin(outputs)
-    seconds = time.process_time() - start
-    rows = (len(experiment.methods) + 1) / len(outputs.rows)
-    return seconds * rows * (whole / size) * (experiment.config.models / models)
+    examples, models = sum(map(len, parts)) / len(parts), experiment.config.models
+    amounts, seconds = [], []
+    for share in (0.5, 0.5, 1):  # the first call pays for what is loaded on first use
+        few = max(1, round(share * min(models, 10))), max(2, round(share * min(examples, 250)))
+        outputs = toy_outputs(few[0], classes, size=few[1])
+        start = time.process_time()
+        plugin(outputs)
+        seconds.append(time.process_time() - start)
+        amounts.append(few[0] * few[1] * len(outputs.rows))
+    whole = models * examples * (len(experiment.methods) + 1)
+    if amounts[-1] == amounts[-2]:
+        return seconds[-1] * whole / amounts[-1]
+    slope = max(0.0, seconds[-1] - seconds[-2]) / (amounts[-1] - amounts[-2])
+    return max(0.0, seconds[-1] + slope * (whole - amounts[-1]))
