@@ -152,7 +152,8 @@ class Config(Settings):
         found = self.model_dump(mode="json", exclude=NEUTRAL)
         if self.originals == "each":  # as it was before there was a choice
             del found["originals"]
-        return found | {"train": self.train.identity()}
+        names = [Path(file).name for file in self.plugins]  # a file may have been moved
+        return found | {"train": self.train.identity(), "plugins": names}
 
 
 def cores() -> int:

@@ -109,6 +109,11 @@ def test_the_recipe_of_a_copied_run_goes_on_where_the_copy_is(tmp_path):
     assert load_config({"out": "elsewhere"}, recipe).out == "elsewhere"
 
 
+def test_a_plugin_that_was_moved_is_still_the_same_run():
+    here, there = (load_config({"plugins": file}).identity() for file in ("a.py", "x/y/a.py"))
+    assert here == there != load_config({"plugins": "b.py"}).identity()
+
+
 def test_every_key_is_told_with_what_it_is_and_allows():
     told = keys()
     assert told.keys() == known_keys().keys()
