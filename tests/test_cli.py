@@ -144,13 +144,14 @@ MISTAKES = {
 
 
 @pytest.mark.parametrize("message", MISTAKES)
-def test_a_users_mistake_is_one_line_and_leaves_nothing(message, tmp_path):
-    failed = bench("run", *MISTAKES[message], "--out", tmp_path / "out", cwd=tmp_path)
-    assert failed.returncode == 1
-    assert failed.stdout == ""
-    assert failed.stderr.startswith("error: ")
-    assert failed.stderr.count("\n") == 1
-    assert message in failed.stderr
+def test_a_users_mistake_is_one_line_and_leaves_nothing(message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert main(["run", *MISTAKES[message], "--out", "out"]) == 1
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("error: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
     assert list(tmp_path.iterdir()) == []
 
 
