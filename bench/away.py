@@ -80,19 +80,7 @@ class Away(Experiment):
         """
         if not (folder / CONFIG).is_file():
             raise UserError(f"{folder} holds no run (no {CONFIG}): name a folder of OUT/runs")
-        out = results_of(folder.resolve())
-        if out is None:
-            raise UserError(
-                f"{folder} lies in no results folder: scoring reads OUT/store beside "
-                "OUT/runs/NAME, so copy the whole of OUT"
-            )
-        config = Config.model_validate(read_recipe(str(folder / CONFIG)))
-        given = {Path(file).name: file for file in plugins}
-        files = [given.get(Path(file).name, file) for file in config.plugins]
-        for file in files:
-            if not Path(file).is_file():
-                raise UserError(f"{folder} needs the plugin {Path(file).name}: add --plugin FILE")
-        super().__init__(config.model_copy(update={"out": str(out), "plugins": files}))
+        super().__init__(_config_of(folder, plugins))
         self.folder = folder
         if not (folder / RECORD).is_file():
             raise self._remade(f"{folder} says nothing of its data set (no {RECORD})")
@@ -148,6 +136,23 @@ class Away(Experiment):
                 f"{len(missing)} cells are missing in {self.store.folder} (the first: {cell.stage} "
                 f"of {cell.row} {cell.member})"
             )
+
+
+def _config_of(folder: Path, plugins: Sequence[str]) -> Config:
+    """A run's configuration, with its results and plugins where they are now."""
+    out = results_of(folder.resolve())
+    if out is None:
+        raise UserError(
+            f"{folder} lies in no results folder: scoring reads OUT/store beside OUT/runs/NAME, "
+            "so copy the whole of OUT"
+        )
+    config = Config.model_validate(read_recipe(str(folder / CONFIG)))
+    given = {Path(file).name: file for file in plugins}
+    files = [given.get(Path(file).name, file) for file in config.plugins]
+    for file in files:
+        if not Path(file).is_file():
+            raise UserError(f"{folder} needs the plugin {Path(file).name}: add --plugin FILE")
+    return config.model_copy(update={"out": str(out), "plugins": files})
 
 
 def _missing(step: Experiment) -> list[Cell]:

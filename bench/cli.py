@@ -30,6 +30,8 @@ app = typer.Typer(
 
 
 PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell says of any tool that ended so
+Out = Annotated[str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
 
 
 class Stop(enum.StrEnum):
@@ -158,7 +160,7 @@ def run(
         typer.Option(help="Stop after this stage; after predict, bench score goes on anywhere."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Train, unlearn, predict, score and report; whatever is already there is not done again."""
     from bench.config import CONFIG, load_config
@@ -216,9 +218,7 @@ def score(
             metavar="[RUN]", help="Folder of a run, or how a name in OUT/runs begins [the newest]."
         ),
     ] = None,
-    out: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")
-    ] = "bench-results",
+    out: Out = "bench-results",
     plugin: Annotated[
         list[str] | None,
         typer.Option(
@@ -228,7 +228,7 @@ def score(
             help="Where a plugin of the run is now; may be repeated.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")] = False,
+    quiet: Quiet = False,
 ) -> None:
     """Score and report a run whose models were made elsewhere; needs no data set."""
     from bench.pipeline import score_stored
@@ -271,9 +271,7 @@ def report(
             "side by side.",
         ),
     ] = None,
-    out: Annotated[
-        str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")
-    ] = "bench-results",
+    out: Out = "bench-results",
     to: Annotated[
         str | None,
         typer.Option(

@@ -182,7 +182,7 @@ def load_config(
     if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
         recipe = dataset.partition("[")[0]
     merged = read_recipe(recipe) if recipe else {}
-    if recipe and (results := results_of(Path(recipe).parent)) and Path(recipe).name == CONFIG:
+    if recipe and Path(recipe).name == CONFIG and (results := results_of(Path(recipe).parent)):
         merged["out"] = str(results)
     for key, value in [*given.items(), *assigned.items()]:
         _assign(merged, key, None if value == NONE and _may_be_none(key) else value)

@@ -13,7 +13,7 @@ from bench import seeds
 from bench.config import TrainSettings
 from bench.contract import Check, global_random_state, require
 from bench.examples import Examples
-from bench.method import NEEDS, Task
+from bench.method import Task, check_needs
 from bench.models.small_cnn import small_cnn
 from bench.recipe import Recipe, accuracy
 from bench.registry import Plugin
@@ -117,10 +117,7 @@ class Toy:
 
 
 def check_declares_known_needs(plugin: Plugin, _toy: Toy) -> None:
-    needs = plugin().requirements()
-    require(not isinstance(needs, str), f"needs is text: write it as a tuple, ({needs!r},)")
-    unknown = [need for need in needs if need not in NEEDS]
-    require(not unknown, f"needs {unknown}, but there is only {NEEDS}")
+    check_needs(plugin.label, plugin().requirements())
 
 
 def check_returns_a_proper_model(plugin: Plugin, toy: Toy) -> None:

@@ -8,6 +8,10 @@ from typing import Annotated, Any
 
 import typer
 
+Plugins = Annotated[
+    list[str] | None, typer.Option("--plugin", "-p", metavar="FILE", help="Also this file.")
+]
+
 
 class Kind(enum.StrEnum):
     """What can be listed."""
@@ -23,9 +27,7 @@ class Kind(enum.StrEnum):
 
 def list_plugins(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
-    plugin: Annotated[
-        list[str] | None, typer.Option("--plugin", "-p", metavar="FILE", help="Also this file.")
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """List what can be named: plugins, recipes (configs), and keys of recipes and --set."""
     from bench.config import recipes
@@ -64,9 +66,7 @@ def show(
     name: Annotated[
         str, typer.Argument(help="Of a method, attack, data set, model, scenario or recipe.")
     ],
-    plugin: Annotated[
-        list[str] | None, typer.Option("--plugin", "-p", metavar="FILE", help="Also this file.")
-    ] = None,
+    plugin: Plugins = None,
 ) -> None:
     """Print a plugin's card (source, equation, deviations, parameters), or a recipe."""
     from bench.card import cards

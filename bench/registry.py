@@ -269,8 +269,9 @@ class Registry:
 def _refuse_path(text: str) -> None:
     """Raise UserError where a data set's place is given without its kind."""
     path = Path(text)
-    kinds = {"npz": path.suffix == ".npz", "folder": len(path.parts) > 1 and path.is_dir()}
-    for kind in [name for name, is_it in kinds.items() if is_it and ":" not in text]:
+    is_folder = len(path.parts) > 1 and path.is_dir()
+    if ":" not in text and (is_folder or path.suffix == ".npz"):
+        kind = "npz" if path.suffix == ".npz" else "folder"
         raise UserError(f"dataset = {text}: say how it is read: {kind}:{text}")
 
 

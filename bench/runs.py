@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.config import CONFIG
+from bench.config import CONFIG, RUNS
 from bench.errors import UserError
 from bench.results import RECORD
 from bench.spelling import unknown
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def find_run(name: str, out: Path) -> Path:
     """A run by its folder, its name in ``out`` (NAME/request-2, too), or how its name begins."""
-    for folder in (Path(name), out / "runs" / name):
+    for folder in (Path(name), out / RUNS / name):
         if folder.is_dir():
             return folder
     path = Path(name)
@@ -50,10 +50,10 @@ def newest_finished(out: Path) -> Path:
 
 def _newest_first(out: Path) -> list[Path]:
     """All runs of a results folder; raises UserError where there is none."""
-    marks = [path for mark in (CONFIG, RECORD) for path in (out / "runs").glob(f"*/{mark}")]
+    marks = [path for mark in (CONFIG, RECORD) for path in (out / RUNS).glob(f"*/{mark}")]
     changed = {path.parent: path.stat().st_mtime for path in marks}  # a record's, if it has one
     if not changed:
-        raise UserError(f"no run in {out / 'runs'}: make one with bench run, or name its folder")
+        raise UserError(f"no run in {out / RUNS}: make one with bench run, or name its folder")
     return sorted(changed, key=lambda run: changed[run], reverse=True)
 
 
@@ -83,9 +83,8 @@ def missing(folder: Path) -> str:
     if _lacks_only_scores(folder):
         return f"{folder} is made but not scored; go on with: bench score {folder}"
     go_on = f"go on with: bench run --config {folder / CONFIG}"
-    out = str(folder.resolve().parent.parent)
     try:
-        experiment = Experiment(load_config({"out": out}, str(folder / CONFIG)))
+        experiment = Experiment(load_config({}, str(folder / CONFIG)))
         counts = _counts(experiment)
     except UserError as error:  # its data or plugins are not on this machine
         return f"{folder} is not finished: no {RECORD} ({error}); {go_on}"

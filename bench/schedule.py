@@ -145,7 +145,7 @@ def release_workers() -> None:
     """Have idle worker processes end beside what is left to do: the exit would wait for them."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor().shutdown(wait=False)
+    get_reusable_executor(reuse=True).shutdown(wait=False)  # else it is replaced, and waited for
 
 
 @contextmanager

@@ -10,6 +10,10 @@ if TYPE_CHECKING:
     from bench.results import Run
 
 SAME = "≈"  # the data do not tell this number from its target
+INTERVALS = (
+    "mean ±standard deviation over models [95 % interval over models]; "
+    f"{SAME}: not told apart from its target"
+)
 FEW = 20  # models
 RANKS = (
     "Ranks among the methods: 1 is nearest to the target; equal ranks are not told apart "
@@ -52,10 +56,7 @@ def spread(models: int) -> str:
         return "of one model: no spread, no interval"
     if models == 2:
         return "mean ±standard deviation over models"
-    return (
-        "mean ±standard deviation over models [95 % interval over models]; "
-        f"{SAME}: not told apart from its target"
-    )
+    return INTERVALS
 
 
 def warnings(run: Run) -> list[str]:

@@ -19,7 +19,7 @@ from reports.latex import PREAMBLE, cell, escape, headings
 from reports.latex import table as latex_table
 from reports.long import cells as model_cells
 from reports.long import tidy
-from reports.notes import BOLD, SAME, warnings
+from reports.notes import BOLD, INTERVALS, warnings
 from reports.plain import markdown_table, to_json, wide
 from reports.settings import ordered, varied
 from reports.table import TIME, Shown, cells, heading, main_readouts, number, row_order, share_text
@@ -76,8 +76,7 @@ class Several:
     def notes(self) -> list[str]:
         """How to read the tables, and what must be known of each run."""
         notes = [
-            f"mean ±standard deviation over models [95 % interval over models]; {SAME}: not told "
-            "apart from its target, which is its own run's",
+            f"{INTERVALS}, which is its own run's",
             f"{BOLD}; within its own run",
         ]
         if len({run.record["config"]["models"] for run in self.runs}) > 1:
