@@ -18,11 +18,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.shared.intervals import score_jackknife
-from attacks.shared.relearning import unreached
-from bench.attack import declares
-from bench.outputs import Outputs, Readout, Scores
-from bench.params import Count, OpenFraction, Positive
+from bench.attacks.shared.intervals import score_jackknife
+from bench.attacks.shared.relearning import unreached
+from bench.config.limits import Count, OpenFraction, Positive
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1
 READOUTS = [Readout("ain", "anamnesis index AIN", "target", 1.0, main=True, short="AIN")]

@@ -21,10 +21,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.errors import error_rates, two_class
-from attacks.shared.intervals import score_models
-from bench.attack import declares
-from bench.outputs import NO_CLASS, Outputs, Population, Readout, Scores
+from bench.attacks.errors import error_rates, two_class
+from bench.attacks.shared.intervals import score_models
+from bench.plugins.attack import declares
+from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
 
 VERSION = 1
 WHERE = {

@@ -21,11 +21,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from attacks.shared.intervals import score_jackknife, score_models
-from attacks.shared.probabilities import entropy as entropy_of
-from attacks.shared.probabilities import of_own_class, probabilities
-from bench.attack import declares
-from bench.outputs import Outputs, Readout, Scores
+from bench.attacks.shared.intervals import score_jackknife, score_models
+from bench.attacks.shared.probabilities import entropy as entropy_of
+from bench.attacks.shared.probabilities import of_own_class, probabilities
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 2
 PLACES = {"forget": "Df", "retain": "Dr", "test": "test data"}

@@ -16,9 +16,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.stats import rankdata
 
-from attacks.shared.intervals import score_models
-from bench.attack import declares
-from bench.outputs import NO_CLASS, Outputs, Population, Readout, Scores
+from bench.attacks.shared.intervals import score_models
+from bench.plugins.attack import declares
+from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
 
 VERSION = 2
 

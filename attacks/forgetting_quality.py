@@ -37,18 +37,18 @@ from typing import Literal
 
 import numpy as np
 
-from attacks.errors import error_rates
-from attacks.shared.distinguish import logistic_rates, threshold_rates
-from attacks.shared.intervals import lone_models, score_jackknife
-from attacks.shared.probabilities import (
+from bench.attacks.errors import error_rates
+from bench.attacks.shared.distinguish import logistic_rates, threshold_rates
+from bench.attacks.shared.intervals import lone_models, score_jackknife
+from bench.attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,
     released_confidence,
 )
-from attacks.shared.released_scorer import released_epsilons
-from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
-from bench.params import Count, OpenFraction
+from bench.attacks.shared.released_scorer import released_epsilons
+from bench.config.limits import Count, OpenFraction
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 4
 BIN_WIDTH, BINS = 0.5, 13

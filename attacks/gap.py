@@ -17,11 +17,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from attacks.errors import error_rates
-from attacks.mia_efficacy import efficacies
-from attacks.shared.intervals import score_models
-from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
+from bench.attacks.errors import error_rates
+from bench.attacks.mia_efficacy import efficacies
+from bench.attacks.shared.intervals import score_models
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3
 READOUTS = [

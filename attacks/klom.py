@@ -21,9 +21,9 @@ from typing import Literal
 
 import numpy as np
 
-from attacks.shared.intervals import lone_models, score_jackknife
-from attacks.shared.probabilities import logit_confidence
-from bench.outputs import Outputs, Readout, Scores
+from bench.attacks.shared.intervals import lone_models, score_jackknife
+from bench.attacks.shared.probabilities import logit_confidence
+from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1
 MANY = 100  # models, below which empty bins decide the value

@@ -22,11 +22,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from attacks.shared.crossfit import attack_scores, learnable_pairs
-from attacks.shared.intervals import bootstrap_weights, interval, score_population
-from attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
-from bench.outputs import Outputs, Readout, Score, Scores
-from bench.params import Count
+from bench.attacks.shared.crossfit import attack_scores, learnable_pairs
+from bench.attacks.shared.intervals import bootstrap_weights, interval, score_population
+from bench.attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
+from bench.config.limits import Count
+from bench.plugins.outputs import Outputs, Readout, Score, Scores
 
 VERSION = 3
 

@@ -24,11 +24,11 @@ from typing import Literal
 import numpy as np
 from sklearn.svm import SVC
 
-from attacks.shared.intervals import score_models
-from attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
-from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
-from bench.params import Count
+from bench.attacks.shared.intervals import score_models
+from bench.attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
+from bench.config.limits import Count
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3
 READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True, main=True, short="efficacy")]

@@ -20,11 +20,11 @@ from typing import Any
 import numpy as np
 from sklearn.svm import SVC
 
-from attacks.shared.intervals import score_models
-from attacks.shared.probabilities import probabilities
-from bench.outputs import Outputs, Population, Readout, Scores
-from bench.params import Count
-from bench.removal import FORGOTTEN_TEST
+from bench.attacks.shared.intervals import score_models
+from bench.attacks.shared.probabilities import probabilities
+from bench.config.limits import Count
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
+from bench.plugins.removal import FORGOTTEN_TEST
 
 VERSION = 1
 READOUTS = [

@@ -14,11 +14,11 @@ Training: only when asked for.
 
 from __future__ import annotations
 
-from attacks.shared.intervals import score_models
-from attacks.shared.relearning import unreached
-from bench.attack import declares
-from bench.outputs import Outputs, Readout, Scores
-from bench.params import Count, NonNegative, Positive
+from bench.attacks.shared.intervals import score_models
+from bench.attacks.shared.relearning import unreached
+from bench.config.limits import Count, NonNegative, Positive
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1
 READOUTS = [Readout("relearn_time", "relearn time (epochs)", main=True, short="relearn")]

@@ -19,12 +19,12 @@ from typing import Literal
 import numpy as np
 from scipy.special import log_softmax
 
-from attacks.shared.distinguish import held_out_claims
-from attacks.shared.intervals import score_models
-from attacks.shared.probabilities import of_own_class
-from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
-from bench.params import Count
+from bench.attacks.shared.distinguish import held_out_claims
+from bench.attacks.shared.intervals import score_models
+from bench.attacks.shared.probabilities import of_own_class
+from bench.config.limits import Count
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 2
 READOUTS = [

@@ -24,10 +24,10 @@ from typing import Literal
 
 import numpy as np
 
-from attacks.shared.intervals import score_jackknife
-from attacks.shared.probabilities import logit_confidence
-from attacks.shared.roc import area, roc_points, tpr_at
-from bench.outputs import Outputs, Readout, Scores
+from bench.attacks.shared.intervals import score_jackknife
+from bench.attacks.shared.probabilities import logit_confidence
+from bench.attacks.shared.roc import area, roc_points, tpr_at
+from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 4
 FEW = 32  # models, below which variances are pooled

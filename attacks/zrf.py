@@ -15,9 +15,9 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from attacks.shared.intervals import score_models
-from bench.attack import declares
-from bench.outputs import Outputs, Population, Readout, Scores
+from bench.attacks.shared.intervals import score_models
+from bench.plugins.attack import declares
+from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 1
 READOUTS = [

@@ -8,16 +8,16 @@ from importlib import import_module
 from typing import Any
 
 _WHERE = {
-    "run": "bench.pipeline",
-    "score_stored": "bench.pipeline",
-    "Run": "bench.results",
-    "Config": "bench.config",
-    "Method": "bench.method",
-    "Task": "bench.method",
-    "Data": "bench.data",
+    "run": "bench.engine.run",
+    "score_stored": "bench.engine.run",
+    "Run": "bench.results.run",
+    "Config": "bench.config.schema",
+    "Method": "bench.plugins.method",
+    "Task": "bench.plugins.method",
+    "Data": "bench.plugins.dataset",
     "UserError": "bench.errors",
-    "training_mode": "bench.recipe",
-    "declares": "bench.attack",
+    "training_mode": "bench.training.trainer",
+    "declares": "bench.plugins.attack",
 }
 __all__ = list(_WHERE)
 

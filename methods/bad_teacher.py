@@ -23,11 +23,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.examples import Examples
-from bench.method import Task
-from bench.params import Count, Fraction, Positive
-from methods.shared.descent import Descent
-from methods.shared.divergence import softened_divergence
+from bench.config.limits import Count, Fraction, Positive
+from bench.data.examples import Examples
+from bench.methods.shared.descent import Descent
+from bench.methods.shared.divergence import softened_divergence
+from bench.plugins.method import Task
 
 VERSION = 1
 Reduction = Literal["mean", "batchmean"]

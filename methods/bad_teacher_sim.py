@@ -26,12 +26,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.examples import Examples
-from bench.method import Task
-from bench.params import Count, NonNegative, Positive
-from methods.shared.descent import Descent
-from methods.shared.divergence import softened_divergence
-from methods.shared.features import FEATURE_BATCH, penultimate
+from bench.config.limits import Count, NonNegative, Positive
+from bench.data.examples import Examples
+from bench.methods.shared.descent import Descent
+from bench.methods.shared.divergence import softened_divergence
+from bench.methods.shared.features import FEATURE_BATCH, penultimate
+from bench.plugins.method import Task
 
 VERSION = 1
 

@@ -28,9 +28,9 @@ from torch import nn
 from torch.nn import functional
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from bench.method import Method, Task
-from bench.params import Count, Momentum, NonNegative, Positive
-from bench.recipe import trainable, training_mode
+from bench.config.limits import Count, Momentum, NonNegative, Positive
+from bench.plugins.method import Method, Task
+from bench.training.trainer import trainable, training_mode
 
 VERSION = 1
 

@@ -22,9 +22,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.method import Task
-from bench.params import Count, Momentum, NonNegative
-from methods.shared.descent import Descent, anchor
+from bench.config.limits import Count, Momentum, NonNegative
+from bench.methods.shared.descent import Descent, anchor
+from bench.plugins.method import Task
 
 VERSION = 2
 

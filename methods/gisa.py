@@ -26,10 +26,10 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from bench.method import Task
-from bench.params import Count, NonNegative, Positive
-from methods.shared.descent import Descent, cross_entropies, endless, pairs
-from methods.shared.importance import importance
+from bench.config.limits import Count, NonNegative, Positive
+from bench.methods.shared.descent import Descent, cross_entropies, endless, pairs
+from bench.methods.shared.importance import importance
+from bench.plugins.method import Task
 
 VERSION = 2
 

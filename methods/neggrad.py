@@ -16,9 +16,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.method import Task
-from bench.params import Count, Momentum, NonNegative, Positive
-from methods.shared.descent import Descent
+from bench.config.limits import Count, Momentum, NonNegative, Positive
+from bench.methods.shared.descent import Descent
+from bench.plugins.method import Task
 
 VERSION = 2
 

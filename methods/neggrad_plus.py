@@ -25,9 +25,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from bench.method import Task
-from bench.params import Count, Fraction, NonNegative, Positive
-from methods.shared.descent import Descent, anchor, cross_entropies, endless, pairs
+from bench.config.limits import Count, Fraction, NonNegative, Positive
+from bench.methods.shared.descent import Descent, anchor, cross_entropies, endless, pairs
+from bench.plugins.method import Task
 
 VERSION = 2
 NAME = "neggrad+"

@@ -52,21 +52,21 @@ from pydantic import Field
 from torch import nn
 
 from bench import seeds
-from bench.examples import Examples
-from bench.method import Method, Task
-from bench.params import Count, Fraction, Natural, NonNegative, Positive
-from bench.recipe import BATCH_NORM, accuracy
-from bench.spelling import unknown
-from methods.shared import stopping
-from methods.shared.projection import (
+from bench.config.limits import Count, Fraction, Natural, NonNegative, Positive
+from bench.config.spelling import unknown
+from bench.data.examples import Examples
+from bench.methods.shared import stopping
+from bench.methods.shared.projection import (
     Rule,
     core_bases,
     input_covariances,
     project_out,
     weight_layers,
 )
-from methods.shared.reverse import reverse_loss
-from methods.shared.trust_region import TrustRegion
+from bench.methods.shared.reverse import reverse_loss
+from bench.methods.shared.trust_region import TrustRegion
+from bench.plugins.method import Method, Task
+from bench.training.trainer import BATCH_NORM, accuracy
 
 VERSION = 2
 

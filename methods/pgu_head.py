@@ -38,10 +38,10 @@ from pydantic import Field
 from torch import nn
 from torch.nn import functional
 
-from bench.method import Method, Task
-from bench.params import Count, Fraction, NonNegative, Positive
-from methods.shared.features import FEATURE_BATCH, last_linear, penultimate
-from methods.shared.reverse import reverse_loss
+from bench.config.limits import Count, Fraction, NonNegative, Positive
+from bench.methods.shared.features import FEATURE_BATCH, last_linear, penultimate
+from bench.methods.shared.reverse import reverse_loss
+from bench.plugins.method import Method, Task
 
 VERSION = 2
 State = dict[str, torch.Tensor]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from bench.method import Method, Task
+from bench.plugins.method import Method, Task
 
 VERSION = 1
 

@@ -33,10 +33,10 @@ import numpy as np
 import torch
 from torch import nn
 
-from bench.examples import Examples
-from bench.method import Method, Task
-from bench.params import Count, Positive
-from methods.shared.importance import Kind, importance
+from bench.config.limits import Count, Positive
+from bench.data.examples import Examples
+from bench.methods.shared.importance import Kind, importance
+from bench.plugins.method import Method, Task
 
 VERSION = 2
 

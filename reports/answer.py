@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from bench.outputs import Readout
-from reports.cost import costs
-from reports.panels import Drawing, dots
-from reports.style import FAINT, INK, SHADE, marker
-from reports.table import heading, main_readouts
+from bench.plugins.outputs import Readout
+from bench.reports.cost import costs
+from bench.reports.panels import Drawing, dots
+from bench.reports.style import FAINT, INK, SHADE, marker
+from bench.reports.table import heading, main_readouts
 
 if TYPE_CHECKING:
-    from bench.outputs import Score
-    from bench.results import Run
+    from bench.plugins.outputs import Score
+    from bench.results.run import Run
 
 ATTACKED = ("mia_auc", "forgetting_quality", "forget_entropy_js")
 UTILITY = ("test_error", "validation_error", "retain_error")

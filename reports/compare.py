@@ -19,12 +19,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from attacks.shared.intervals import FEWEST, bootstrap_weights
 from bench import seeds
-from bench.outputs import Readout, Score
+from bench.attacks.shared.intervals import FEWEST, bootstrap_weights
+from bench.plugins.outputs import Readout, Score
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 LEVEL = 0.05
 

@@ -10,12 +10,12 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.results import Run
-from reports import requests
-from reports.notes import RANKS, footnotes, title
-from reports.several import Several
-from reports.terminal import rank_terminal, terminal
-from reports.write import FORMATS, write_report, write_several
+from bench.reports import requests
+from bench.reports.notes import RANKS, footnotes, title
+from bench.reports.several import Several
+from bench.reports.terminal import rank_terminal, terminal
+from bench.reports.write import FORMATS, write_report, write_several
+from bench.results.run import Run
 
 WIDE = 190  # columns of a table that goes to a file or a pipe
 say = partial(print, flush=True)  # a reader that leaves is noticed here, not at the end

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 TIME_LIMIT = 0.2  # of retraining's time: the competition's rule
 COSTS = {  # name -> what it is, unit

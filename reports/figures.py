@@ -13,16 +13,16 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from bench.store import write_atomic
-from reports.answer import answer, folded, readouts
-from reports.notes import title
-from reports.panels import Drawing, Panel, panels_of
-from reports.requests import draw as over_requests
-from reports.style import FAINT, SETTINGS
-from reports.table import number
+from bench.reports.answer import answer, folded, readouts
+from bench.reports.notes import title
+from bench.reports.panels import Drawing, Panel, panels_of
+from bench.reports.requests import draw as over_requests
+from bench.reports.style import FAINT, SETTINGS
+from bench.reports.table import number
+from bench.storage.store import write_atomic
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 SUFFIXES = ("png", "svg", "pdf")
 BEHIND = {  # what is grey in a panel

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.removal import FORGOTTEN_TEST
-from reports.table import row_order
+from bench.plugins.removal import FORGOTTEN_TEST
+from bench.reports.table import row_order
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 
 def called(run: Run) -> list[dict[str, Any]]:

@@ -6,11 +6,11 @@ import re
 import textwrap
 from typing import TYPE_CHECKING
 
-from bench.outputs import Readout
-from reports.cost import costs
-from reports.notes import BOLD, SAME, title
-from reports.plain import by_attack
-from reports.table import (
+from bench.plugins.outputs import Readout
+from bench.reports.cost import costs
+from bench.reports.notes import BOLD, SAME, title
+from bench.reports.plain import by_attack
+from bench.reports.table import (
     NONE,
     Shown,
     cells,
@@ -22,7 +22,7 @@ from reports.table import (
 )
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 SPECIAL = {
     "\\": r"\textbackslash{}",

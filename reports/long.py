@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.outputs import Readout, Score
-from reports.cost import COSTS, costs
+from bench.plugins.outputs import Readout, Score
+from bench.reports.cost import COSTS, costs
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 
 def tidy(run: Run) -> pd.DataFrame:

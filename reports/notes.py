@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from reports.cost import TIME_LIMIT, over_time
+from bench.reports.cost import TIME_LIMIT, over_time
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 SAME = "≈"  # the data do not tell this number from its target
 INTERVALS = (

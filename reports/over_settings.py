@@ -10,15 +10,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bench.outputs import Readout
-from reports.answer import folded, symbol
-from reports.settings import numeric
-from reports.style import FAINT, INK, SHADE, looks
-from reports.table import heading
+from bench.plugins.outputs import Readout
+from bench.reports.answer import folded, symbol
+from bench.reports.settings import numeric
+from bench.reports.style import FAINT, INK, SHADE, looks
+from bench.reports.table import heading
 
 if TYPE_CHECKING:
-    from bench.outputs import Score
-    from reports.several import Several
+    from bench.plugins.outputs import Score
+    from bench.reports.several import Several
 
 COLUMNS = 3
 WIDTH = 0.6  # of what a run's methods take where runs have no order, in runs

@@ -10,23 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from bench.config import dump_toml
-from bench.spelling import spell_value
-from reports.about import parts
-from reports.answer import answer, measures, utility
-from reports.answer import readouts as readouts_figure
-from reports.cost import COSTS, costs
-from reports.forgotten import by_group, called, samples
-from reports.notes import BOLD, RANKS, footnotes, of_row, title
-from reports.page_table import REFERENCE, anchor, combined, heads, needs, table
-from reports.panels import Drawing, Panel, panels_of
-from reports.plain import by_attack
-from reports.requests import NOTES as REQUEST_NOTES
-from reports.requests import draw as over_requests
-from reports.several import Several
-from reports.style import THEMED, looks
-from reports.svg import Sheet, inline
-from reports.table import (
+from bench.config.schema import dump_toml
+from bench.config.spelling import spell_value
+from bench.reports.about import parts
+from bench.reports.answer import answer, measures, utility
+from bench.reports.answer import readouts as readouts_figure
+from bench.reports.cost import COSTS, costs
+from bench.reports.forgotten import by_group, called, samples
+from bench.reports.notes import BOLD, RANKS, footnotes, of_row, title
+from bench.reports.page_table import REFERENCE, anchor, combined, heads, needs, table
+from bench.reports.panels import Drawing, Panel, panels_of
+from bench.reports.plain import by_attack
+from bench.reports.requests import NOTES as REQUEST_NOTES
+from bench.reports.requests import draw as over_requests
+from bench.reports.several import Several
+from bench.reports.style import THEMED, looks
+from bench.reports.svg import Sheet, inline
+from bench.reports.table import (
     done_text,
     heading,
     main_readouts,
@@ -38,7 +38,7 @@ from reports.table import (
 if TYPE_CHECKING:
     from jinja2 import Environment
 
-    from bench.results import Run
+    from bench.results.run import Run
 
 
 @lru_cache(maxsize=1)
@@ -47,7 +47,7 @@ def environment() -> Environment:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     made = Environment(
-        loader=PackageLoader("reports", "templates"),
+        loader=PackageLoader("bench.reports", "templates"),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -80,7 +80,7 @@ def folding(name: str) -> Markup:
 
 def to_html(run: Run) -> str:
     """The page of a run."""
-    from bench.provenance import package_version
+    from bench.storage.provenance import package_version
 
     record, drawing = run.record, Drawing(run)
     sheets = {kind.name: Sheet(drawing, kind) for kind in panels_of(run)}

@@ -6,15 +6,15 @@ import hashlib
 import re
 from typing import TYPE_CHECKING, Any
 
-from bench.outputs import Readout, Score
-from bench.registry import needs_in_words
-from reports.cost import costs
-from reports.style import looks
-from reports.table import TIME, Shown, cells, row_order, share_text, target_text
+from bench.plugins.outputs import Readout, Score
+from bench.plugins.registry import needs_in_words
+from bench.reports.cost import costs
+from bench.reports.style import looks
+from bench.reports.table import TIME, Shown, cells, row_order, share_text, target_text
 
 if TYPE_CHECKING:
-    from bench.results import Run
-    from reports.several import Several
+    from bench.reports.several import Several
+    from bench.results.run import Run
 
 REFERENCE = {
     "original": "the model before unlearning: forget nothing",

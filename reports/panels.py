@@ -10,12 +10,12 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
-from reports.table import row_order
+from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
+from bench.reports.table import row_order
 
 if TYPE_CHECKING:
-    from bench.outputs import Score
-    from bench.results import Run
+    from bench.plugins.outputs import Score
+    from bench.results.run import Run
 
 ERRORS = {
     "forget_error": "Df, trained",

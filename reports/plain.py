@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bench.outputs import Readout
-from reports.cost import costs
-from reports.long import tidy
-from reports.notes import BOLD, RANKS, footnotes, title
-from reports.table import (
+from bench.plugins.outputs import Readout
+from bench.reports.cost import costs
+from bench.reports.long import tidy
+from bench.reports.notes import BOLD, RANKS, footnotes, title
+from bench.reports.table import (
     NONE,
     TIME,
     Shown,
@@ -25,7 +25,7 @@ from reports.table import (
 )
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 
 def csv_text(table: pd.DataFrame) -> str:

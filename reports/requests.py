@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from bench.outputs import Readout, Score
-from reports.notes import SAME
-from reports.style import looks
-from reports.table import NONE, heading, number, row_order, same, target_text
+from bench.plugins.outputs import Readout, Score
+from bench.reports.notes import SAME
+from bench.reports.style import looks
+from bench.reports.table import NONE, heading, number, row_order, same, target_text
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from rich.table import Table
 
-    from bench.results import Run
+    from bench.results.run import Run
 
 SHARE, SO_FAR = "time_vs_retrain", "time_so_far_vs_retrain"
 DRAWN = ("test_error", "forget_error", "forget_entropy_js", "mia_auc")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from bench.config import NEUTRAL
-from bench.spelling import parse, spell_value
+from bench.config.schema import NEUTRAL
+from bench.config.spelling import parse, spell_value
 
 if TYPE_CHECKING:
-    from bench.results import Run
+    from bench.results.run import Run
 
 LISTS = {"methods", "attacks", "plugins"}  # what is compared, and how: rows and columns, no setting
 NAMED = {"dataset", "scenario", "model"}

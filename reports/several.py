@@ -10,25 +10,34 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from bench.outputs import Readout
-from bench.spelling import spell_value
-from bench.store import content_key
-from reports.compare import compare
-from reports.cost import costs
-from reports.latex import PREAMBLE, cell, escape, headings
-from reports.latex import table as latex_table
-from reports.long import cells as model_cells
-from reports.long import tidy
-from reports.notes import BOLD, INTERVALS, warnings
-from reports.plain import markdown_table, to_json, wide
-from reports.settings import ordered, varied
-from reports.table import TIME, Shown, cells, heading, main_readouts, number, row_order, share_text
-from reports.terminal import ROOMY, side_by_side
+from bench.config.spelling import spell_value
+from bench.plugins.outputs import Readout
+from bench.reports.compare import compare
+from bench.reports.cost import costs
+from bench.reports.latex import PREAMBLE, cell, escape, headings
+from bench.reports.latex import table as latex_table
+from bench.reports.long import cells as model_cells
+from bench.reports.long import tidy
+from bench.reports.notes import BOLD, INTERVALS, warnings
+from bench.reports.plain import markdown_table, to_json, wide
+from bench.reports.settings import ordered, varied
+from bench.reports.table import (
+    TIME,
+    Shown,
+    cells,
+    heading,
+    main_readouts,
+    number,
+    row_order,
+    share_text,
+)
+from bench.reports.terminal import ROOMY, side_by_side
+from bench.storage.store import content_key
 
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from bench.results import Run
+    from bench.results.run import Run
 
 
 class Several:

@@ -6,18 +6,18 @@ from typing import Any
 
 from matplotlib.figure import Figure
 
-from reports.over_settings import draw, positions
-from reports.page import attacks, environment
-from reports.page_table import combined
-from reports.several import Several
-from reports.style import looks
-from reports.svg import inline
-from reports.table import heading
+from bench.reports.over_settings import draw, positions
+from bench.reports.page import attacks, environment
+from bench.reports.page_table import combined
+from bench.reports.several import Several
+from bench.reports.style import looks
+from bench.reports.svg import inline
+from bench.reports.table import heading
 
 
 def to_html(several: Several) -> str:
     """The page: what varies, each readout over it, one table, and how each number is made."""
-    from bench.provenance import package_version
+    from bench.storage.provenance import package_version
 
     style = looks(several.rows)
     return (

@@ -17,8 +17,8 @@ import matplotlib
 from markupsafe import Markup
 from matplotlib.figure import Figure
 
-from reports.panels import Drawing, Panel
-from reports.style import ON_PAGE, SETTINGS, THEMED
+from bench.reports.panels import Drawing, Panel
+from bench.reports.style import ON_PAGE, SETTINGS, THEMED
 
 WIDTH, HEIGHT = 3.1, 2.1  # inches of one panel
 TAG = re.compile(r"<[^>]+>")

@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from bench.outputs import Readout, Score
-from reports.compare import ranks
-from reports.cost import costs
-from reports.notes import SAME
+from bench.plugins.outputs import Readout, Score
+from bench.reports.compare import ranks
+from bench.reports.cost import costs
+from bench.reports.notes import SAME
 
 if TYPE_CHECKING:
-    from bench.results import Run
-    from reports.compare import Comparison
+    from bench.reports.compare import Comparison
+    from bench.results.run import Run
 
 NONE = "-"
 TIME = "time / retraining"

@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from reports.notes import SAME
-from reports.table import TIME, comparison, heading, rank_table, supported
+from bench.reports.notes import SAME
+from bench.reports.table import TIME, comparison, heading, rank_table, supported
 
 if TYPE_CHECKING:
     import pandas as pd
     from rich.table import Table
 
-    from bench.results import Run
+    from bench.results.run import Run
 
 ROOMY = 165  # columns from which intervals fit
 INTERVAL = re.compile(r" (\[[^\]]*\])")

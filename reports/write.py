@@ -5,15 +5,15 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.store import write_atomic
-from reports import plain
-from reports.requests import over_requests
+from bench.reports import plain
+from bench.reports.requests import over_requests
+from bench.storage.store import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from bench.results import Run
-    from reports.several import Several
+    from bench.reports.several import Several
+    from bench.results.run import Run
 
 FORMATS = ("html", "csv", "md", "latex", "json", "figures")
 PAGE = "index.html"
@@ -26,7 +26,7 @@ def write_report(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> li
         write_atomic(folder / name, text.encode())
     written = [folder / name for name in texts]
     if "figures" in formats:
-        from reports.figures import write_figures
+        from bench.reports.figures import write_figures
 
         written += write_figures(run, folder)
     return written
@@ -36,7 +36,7 @@ def write_several(several: Several, folder: Path, formats: Sequence[str] = FORMA
     """Write the report of several runs side by side; returns the files, the page first."""
     texts: dict[str, str] = {}
     if "html" in formats:
-        from reports.several_page import to_html
+        from bench.reports.several_page import to_html
 
         texts[PAGE] = to_html(several)
     if "csv" in formats:
@@ -48,8 +48,8 @@ def write_several(several: Several, folder: Path, formats: Sequence[str] = FORMA
         write_atomic(folder / name, text.encode())
     written = [folder / name for name in texts]
     if "figures" in formats:
-        from reports.figures import save
-        from reports.over_settings import over_settings
+        from bench.reports.figures import save
+        from bench.reports.over_settings import over_settings
 
         written += save({"settings": lambda: over_settings(several)}, folder)
     return written
@@ -58,11 +58,11 @@ def write_several(several: Several, folder: Path, formats: Sequence[str] = FORMA
 def files(run: Run, kind: str) -> list[tuple[str, str]]:
     """Names and texts of the files of one format."""
     if kind == "html":
-        from reports.page import to_html
+        from bench.reports.page import to_html
 
         return [(PAGE, to_html(run))]
     if kind == "csv":
-        from reports.long import cells, tidy
+        from bench.reports.long import cells, tidy
 
         tables = {"table.csv": plain.wide(run), "long.csv": tidy(run), "cells.csv": cells(run)}
         tables["comparisons.csv"] = run.comparisons()
@@ -72,7 +72,7 @@ def files(run: Run, kind: str) -> list[tuple[str, str]]:
     if kind == "md":
         return [("table.md", plain.to_markdown(run))]
     if kind == "latex":
-        from reports.latex import to_latex
+        from bench.reports.latex import to_latex
 
         return [("table.tex", to_latex(run))]
     return [("table.json", plain.to_json(run))] if kind == "json" else []

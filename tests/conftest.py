@@ -10,8 +10,8 @@ import torch
 from hypothesis import settings
 
 import bench
-from bench.config import Config, load_config
-from bench.store import write_record
+from bench.config.schema import Config, load_config
+from bench.storage.store import write_record
 
 os.environ["NO_COLOR"] = "1"
 torch.set_num_threads(1)  # toy networks: threads would wait for one another

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.cli import main
-from bench.contract import check_file
+from bench.checks.contract import check_file
+from bench.cli.app import main
 from tests.conftest import tiny
 
 ROOT = Path(__file__).parent.parent
@@ -45,7 +45,9 @@ def test_the_five_minute_method_runs_and_is_in_the_table(random_labels, tmp_path
 
 def test_every_command_of_the_readme_is_understood(random_labels, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("bench.forecast.Forecast.tell", lambda *_: "")  # takes a while, in all
+    monkeypatch.setattr(
+        "bench.engine.forecast.Forecast.tell", lambda *_: ""
+    )  # takes a while, in all
     blocks = re.findall(r"```bash\n(.*?)```", README, re.DOTALL)
     commands = [shlex.split(line, comments=True) for block in blocks for line in block.splitlines()]
     runs = [c[1:] for c in commands if c[:2] == ["bench", "run"] and "npz:my.npz" not in c]

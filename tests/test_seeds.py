@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench import seeds
-from bench.contract import global_random_state
+from bench.checks.contract import global_random_state
 
 
 def test_a_seed_is_a_function_of_its_name():

@@ -8,8 +8,8 @@ import numpy as np
 from sklearn.metrics import f1_score
 from xgboost import XGBClassifier
 
-from attacks.shared.probabilities import probabilities
-from bench.outputs import Outputs, Population
+from bench.attacks.shared.probabilities import probabilities
+from bench.plugins.outputs import Outputs, Population
 
 PUBLISHED = {
     "learning_rate": 0.2,

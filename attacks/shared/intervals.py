@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from bench.outputs import Outputs, Readout, Score
+from bench.plugins.outputs import Outputs, Readout, Score
 
 DRAWS = 2000
 FEWEST = 3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax, logsumexp
 
-from bench.outputs import NO_CLASS
+from bench.plugins.outputs import NO_CLASS
 
 
 def own_class(values: np.ndarray, labels: np.ndarray) -> np.ndarray:

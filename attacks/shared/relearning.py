@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.outputs import Outputs
+from bench.plugins.outputs import Outputs
 
 
 def unreached(attack: str, outputs: Outputs, limit: str) -> list[str]:

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench import seeds
-from bench.experiment import Cell, Experiment
-from bench.kept import mapped, replacing, reserved
-from bench.store import content_key
+from bench.data.cached_arrays import mapped, replacing, reserved
+from bench.stages.context import Cell, Experiment
+from bench.storage.store import content_key
 
 if TYPE_CHECKING:
     import torch
@@ -61,8 +61,8 @@ def features(experiment: Experiment, cell: Cell, alone: bool) -> None:
     """Compute and store one piece: float32 [images, 1 + views, width]."""
     import torch
 
-    from bench.cost import measured
-    from bench.recipe import predict_batch
+    from bench.training.cost import measured
+    from bench.training.trainer import predict_batch
 
     part, settings = cell.row, experiment.config.train
     pool = experiment.raw_pool(part)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from bench import seeds
-from bench.experiment import Cell, Experiment
-from bench.outputs import PARTS
-from bench.recipe import predict as logits_of
+from bench.plugins.outputs import PARTS
+from bench.stages.context import Cell, Experiment
+from bench.training.trainer import predict as logits_of
 
 SPLIT_NAME = {"retain": "retain_sample"}
 

@@ -17,9 +17,9 @@ from torch import nn
 from torch.nn import functional
 
 from bench import seeds
-from bench.examples import Examples
-from bench.experiment import ORIGINAL, Cell, Experiment
-from bench.recipe import accuracy, predict, trainable, training_mode
+from bench.data.examples import Examples
+from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.training.trainer import accuracy, predict, trainable, training_mode
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from bench.attack import stage_of
 from bench.errors import UserError, one_line
-from bench.experiment import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment
-from bench.outputs import (
+from bench.plugins.attack import stage_of
+from bench.plugins.outputs import (
     PARTS,
     Labels,
     Outputs,
@@ -21,9 +20,10 @@ from bench.outputs import (
     Score,
     Scores,
 )
-from bench.registry import Plugin
-from bench.removal import gone_classes, without_classes
-from bench.store import content_key
+from bench.plugins.registry import Plugin
+from bench.plugins.removal import gone_classes, without_classes
+from bench.stages.context import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment
+from bench.storage.store import content_key
 
 VERSION = 2
 CONSTANT = "constant"
@@ -187,7 +187,7 @@ def _attacked(plugin: Plugin, outputs: Outputs) -> Scores:
     try:
         scores = plugin(outputs)
         if not isinstance(scores, Scores):
-            raise TypeError(f"returned {type(scores).__name__}, not bench.outputs.Scores")
+            raise TypeError(f"returned {type(scores).__name__}, not bench.plugins.outputs.Scores")
     except Exception as error:
         if not plugin.version.startswith("file"):
             raise

@@ -19,12 +19,12 @@ from typing import Any
 import numpy as np
 
 from bench import seeds
-from bench.config import Config
-from bench.data import Data
+from bench.config.schema import Config
 from bench.errors import UserError
-from bench.registry import Plugin
-from bench.scenario import TrainingSet
-from bench.store import Store, content_key
+from bench.plugins.dataset import Data
+from bench.plugins.registry import Plugin
+from bench.plugins.scenario import TrainingSet
+from bench.storage.store import Store, content_key
 
 VERSION = 2
 

@@ -9,9 +9,9 @@ from __future__ import annotations
 import torch
 
 from bench import seeds
-from bench.cost import measured
 from bench.errors import UserError
-from bench.experiment import ORIGINAL, Cell, Experiment
+from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.training.cost import measured
 
 
 def train(experiment: Experiment, cell: Cell, alone: bool) -> None:

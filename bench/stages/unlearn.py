@@ -18,11 +18,11 @@ import torch
 from torch import nn
 
 from bench import seeds
-from bench.cost import Cost, measured
 from bench.errors import ContractError, UserError
-from bench.experiment import ORIGINAL, Cell, Experiment
-from bench.method import Task
-from bench.recipe import predict
+from bench.plugins.method import Task
+from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.training.cost import Cost, measured
+from bench.training.trainer import predict
 
 Outcome = TypeVar("Outcome")
 

@@ -17,10 +17,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.examples import Examples
-from bench.method import Method, Task
-from bench.params import Count, Momentum, NonNegative, Positive
-from bench.recipe import trainable, training_mode
+from bench.config.limits import Count, Momentum, NonNegative, Positive
+from bench.data.examples import Examples
+from bench.plugins.method import Method, Task
+from bench.training.trainer import trainable, training_mode
 
 Batch = tuple[Any, ...]
 

@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from bench.errors import UserError
-from bench.recipe import evaluating, head_of
+from bench.training.trainer import evaluating, head_of
 
 
 def last_linear(model: nn.Module) -> nn.Linear:

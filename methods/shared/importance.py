@@ -14,8 +14,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from bench.examples import Examples
-from bench.recipe import evaluating, training_mode
+from bench.data.examples import Examples
+from bench.training.trainer import evaluating, training_mode
 
 Kind = Literal["batch", "example", "label-free"]
 

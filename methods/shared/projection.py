@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.errors import UserError
-from bench.recipe import evaluating
+from bench.training.trainer import evaluating
 
 Layer = nn.Conv2d | nn.Linear
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from methods.shared.projection import project_out
+from bench.methods.shared.projection import project_out
 
 SCALE_RATE = 0.1  # Q's learning rate as a share of W's, in PGU's published code
 

@@ -25,9 +25,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.config import dump_toml
-from bench.results import Run
-from bench.store import read_checked, read_record
+from bench.config.schema import dump_toml
+from bench.results.run import Run
+from bench.storage.store import read_checked, read_record
 from tests.conftest import tiny
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ LEFT_OVER, MESSAGES = ".tmp-", "messages.txt"
 
 def start(recipe: Path, out: Path, scheduler: str | None = None) -> subprocess.Popen:
     """The run, without the report; what it says goes to a file, which workers may keep open."""
-    code = "import bench, bench.config as c, json, sys; "
+    code = "import bench, bench.config.schema as c, json, sys; "
     code += "bench.run(c.load_config(json.loads(sys.argv[2]), sys.argv[1]), quiet=True)"
     given = {"out": str(out)}
     if scheduler:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.provenance import provenance
+from bench.storage.provenance import provenance
 
 
 @dataclass(frozen=True)

@@ -14,9 +14,9 @@ import argparse
 import numpy as np
 from joblib import Parallel, delayed
 
-from attacks.membership import membership
-from attacks.u_lira import u_lira
-from bench.outputs import Labels, Outputs, Population
+from bench.attacks.membership import membership
+from bench.attacks.u_lira import u_lira
+from bench.plugins.outputs import Labels, Outputs, Population
 
 EXAMPLES, CLASSES, TREES = 60, 5, 30
 SHOWN = ("mia_auc", "ulira_accuracy", "ulira_auc", "population_accuracy")

@@ -21,10 +21,10 @@ from torch import nn
 from torch.nn import functional
 
 from bench import seeds
-from bench.config import TrainSettings
-from bench.examples import Examples
-from bench.experiment import Experiment
-from bench.recipe import Recipe, autocast, training_mode
+from bench.config.schema import TrainSettings
+from bench.data.examples import Examples
+from bench.stages.context import Experiment
+from bench.training.trainer import Recipe, autocast, training_mode
 from tests.benchmarks.measure import Row, row
 from tests.benchmarks.scaling import inputs
 from tests.benchmarks.training import configured

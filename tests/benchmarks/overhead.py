@@ -29,7 +29,7 @@ PART = "overhead"
 STAGES = ("train.train", "unlearn.prepare", "unlearn.unlearn", "predict.predict")
 LIMIT_MB = 2048
 # Not getrusage, whose maximum a process inherits from the one that started it.
-PEAK = "from bench.cost import _status_mb; print('peak', _status_mb('VmHWM'))"
+PEAK = "from bench.training.cost import _status_mb; print('peak', _status_mb('VmHWM'))"
 
 
 @contextmanager
@@ -56,8 +56,9 @@ def harness(repeats: int) -> Iterator[Row]:
     from contextlib import ExitStack
 
     import bench
-    from bench import pipeline, store
-    from bench.config import load_config
+    from bench.config.schema import load_config
+    from bench.engine import run as pipeline
+    from bench.storage import store
 
     outside, storing, whole = [], [], []
     for seed in range(repeats):
@@ -104,7 +105,7 @@ def eigh(repeats: int) -> Iterator[Row]:
     """Ratios of time, svd to eigh, and how far the two projectors are apart."""
     import torch
 
-    from methods.shared.projection import core_bases, core_size
+    from bench.methods.shared.projection import core_bases, core_size
 
     torch.set_num_threads(1)
     for d in (144, 288, 576):
@@ -133,11 +134,11 @@ def memory(_repeats: int) -> Iterator[Row]:
     with tempfile.TemporaryDirectory() as folder:
         command = ["run", "-q", "--models", "200", "--methods", "ssd,neggrad", "--out", folder]
         command += ["--set", "train.epochs=2"]
-        models = peak_of(f"from bench.cli import main; assert main({command!r}) == 0")
+        models = peak_of(f"from bench.cli.app import main; assert main({command!r}) == 0")
         empty_tree(Path(folder) / "tree")
         listing = peak_of(
-            "from pathlib import Path; from bench.real_or_fake import *; "
-            "from bench.decoding import ImageFiles; "
+            "from pathlib import Path; from bench.builtin.datasets.formats.truefake import *; "
+            "from bench.data.image_files import ImageFiles; "
             f"images = listed(Path({folder!r}) / 'tree', ['PreSocial'], ['FFHQ'], ['StyleGAN']); "
             "images, positions, absent = assigned(images, drawn_split(images)); "
             "assert len(images) == 200_000; "

@@ -19,9 +19,9 @@ import numpy as np
 import torch
 from scipy import stats
 
-from bench.config import cores, load_config
-from bench.experiment import ORIGINAL, Experiment
-from bench.recipe import accuracy
+from bench.config.schema import cores, load_config
+from bench.stages.context import ORIGINAL, Experiment
+from bench.training.trainer import accuracy
 from tests.benchmarks.measure import machine
 from tests.benchmarks.training import harness, tested, usual_loop
 

@@ -15,8 +15,8 @@ import time
 
 import numpy as np
 
-from attacks.shared.released_scorer import released_epsilons
-from tests.test_released_scorer import plainly
+from bench.attacks.shared.released_scorer import released_epsilons
+from tests.attacks.test_released_scorer import plainly
 
 
 def main() -> None:

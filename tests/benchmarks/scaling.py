@@ -22,10 +22,10 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from bench import seeds
-from bench.config import cores
-from bench.examples import Examples
-from bench.experiment import Experiment
-from bench.recipe import Recipe
+from bench.config.schema import cores
+from bench.data.examples import Examples
+from bench.stages.context import Experiment
+from bench.training.trainer import Recipe
 from tests.benchmarks.measure import Row, row
 from tests.benchmarks.training import configured
 

@@ -17,9 +17,9 @@ from multiprocessing import get_context
 
 import numpy as np
 
-from bench.config import Config
-from bench.outputs import PARTS, Labels, Outputs, Population
-from bench.registry import Registry
+from bench.config.schema import Config
+from bench.plugins.outputs import PARTS, Labels, Outputs, Population
+from bench.plugins.registry import Registry
 
 ALONE = ("forgetting-quality[variant=competition]", "klom", "zrf")
 

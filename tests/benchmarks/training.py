@@ -24,11 +24,11 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from bench import seeds
-from bench.config import Config, cores, load_config
-from bench.examples import Examples
-from bench.experiment import ORIGINAL, Cell, Experiment
-from bench.recipe import accuracy
-from bench.schedule import run_cells
+from bench.config.schema import Config, cores, load_config
+from bench.data.examples import Examples
+from bench.engine.local import run_cells
+from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.training.trainer import accuracy
 from tests.benchmarks.measure import Row, row, seconds
 
 PART = "training"

@@ -1,0 +1,83 @@
+"""Your own images: a folder for each class, as torchvision's ImageFolder has it.
+
+PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/..., PATH/val/<class>/...
+or both; what has no folder is drawn from the training images. Classes are the folders' names in
+sorted order. The shorter side of each image is scaled to ``side`` pixels and the centre taken.
+``broken``: stop, with the list of files that cannot be read or are not 8-bit RGB, or skip them (the
+latter are converted).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.config.limits import Count
+from bench.data.image_files import checked, decoded
+from bench.errors import UserError
+from bench.plugins.dataset import Data
+
+VERSION = 1
+SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
+PARTS = ("train", "val", "test")
+
+
+def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "stop") -> Data:
+    root = Path(path).expanduser()
+    if not root.is_dir():
+        raise UserError(f"folder:{path}: no such folder; expected a folder for each class")
+    parts = _parts(root)
+    classes = _folders(parts["train"])
+    if len(classes) < 2:
+        raise UserError(
+            f"folder:{path}: {len(classes)} folders with images: expected {path}/<class>/<image> "
+            "with at least two classes"
+        )
+    paths, labels, of_part = [], [], []
+    for part, place in parts.items():
+        unknown = set(_folders(place)) - set(classes)
+        if unknown:
+            raise UserError(f"folder:{path}: {part} has a class '{min(unknown)}' without training")
+        for label, name in enumerate(classes):
+            found = _images(place / name)
+            paths += found
+            labels += [label] * len(found)
+            of_part += [part] * len(found)
+    pixels, wrong = decoded(paths, side, scale=True)
+    kept, note = checked(paths, wrong, broken)
+    of_part = np.array(of_part)[kept]
+    positions = {part: np.flatnonzero(of_part == part) for part in PARTS}
+    return Data(
+        name=root.resolve().name,
+        images=pixels[kept],
+        labels=np.array(labels, dtype=np.int64)[kept],
+        classes=tuple(classes),
+        validation=positions["val"] if "val" in parts else None,
+        test=positions["test"] if "test" in parts else None,
+        note=note,
+    )
+
+
+def _parts(root: Path) -> dict[str, Path]:
+    """Where train, val and test lie; a folder without train is one set of classes."""
+    if not (root / "train").is_dir():
+        return {"train": root}
+    names = {"train": ["train"], "val": ["val", "valid", "validation"], "test": ["test"]}
+    return {part: root / name for part in PARTS for name in names[part] if (root / name).is_dir()}
+
+
+def _folders(place: Path) -> list[str]:
+    found = [path for path in sorted(place.iterdir()) if path.is_dir()]
+    return [path.name for path in found if not path.name.startswith(".") and _images(path)]
+
+
+def _images(place: Path) -> list[str]:
+    return sorted(
+        os.path.join(inside, name)
+        for inside, _folders, names in os.walk(place)
+        for name in names
+        if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+    )

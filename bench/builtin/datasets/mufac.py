@@ -1,0 +1,76 @@
+"""MUFAC: faces of Korean families, the age group to be told, identities to be forgotten.
+
+Citation: D. Choi, D. Na, Towards Machine Unlearning Benchmarks: Forgetting the Personal Identities
+in Facial Recognition Systems, 2023 (ndb796/MachineUnlearning). Expected in the data folder as
+mufac/custom_{train,val,test}_dataset.csv with family_id, person_id, age_class and image_path, and
+{train,val,test}_images/ beside them; 10,025 + 1,539 + 1,504 images of 128 x 128, eight age groups.
+``subject``: whom a request names, a person or the family. ``side``: pixels, to which images are
+scaled.
+Their notebooks test on val and keep test unseen; here val is for choosing and test for reporting.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.config.folders import data_home
+from bench.config.limits import Count
+from bench.data.image_files import checked, decoded
+from bench.errors import UserError
+from bench.plugins.dataset import Data
+
+VERSION = 1
+PARTS = ("train", "val", "test")
+COLUMNS = {"family_id", "person_id", "age_class", "image_path"}
+
+
+def mufac(
+    *,
+    subject: Literal["person", "family"] = "person",
+    side: Count = 128,
+    broken: Literal["stop", "skip"] = "stop",
+) -> Data:
+    root = data_home() / "mufac"
+    tables = {part: _table(root, part) for part in PARTS}
+    paths, ages, people, of_part = [], [], [], []
+    for part, table in tables.items():
+        paths += [str(root / f"{part}_images" / name) for name in table["image_path"]]
+        ages += table["age_class"].tolist()
+        family = table["family_id"].astype(str)
+        people += (family if subject == "family" else family + "/" + table["person_id"]).tolist()
+        of_part += [part] * len(table)
+    classes, labels = np.unique(ages, return_inverse=True)
+    pixels, wrong = decoded(paths, side, scale=True)
+    kept, note = checked(paths, wrong, broken)
+    of_part = np.array(of_part)[kept]
+    return Data(
+        name="mufac",
+        images=pixels[kept],
+        labels=labels[kept],
+        classes=tuple(str(name) for name in classes),
+        subjects=np.unique(people, return_inverse=True)[1][kept],
+        validation=np.flatnonzero(of_part == "val"),
+        test=np.flatnonzero(of_part == "test"),
+        note=note,
+    )
+
+
+def _table(root: Path, part: str):
+    import pandas as pd
+
+    path = root / f"custom_{part}_dataset.csv"
+    if not path.is_file():
+        raise UserError(
+            f"mufac: no {path}: put the unpacked archive of its authors there, or name the data "
+            "folder with --data-dir"
+        )
+    table = pd.read_csv(path, dtype=str)
+    missing = COLUMNS - set(table.columns)
+    if missing or table[sorted(COLUMNS)].isna().any(axis=None):
+        raise UserError(
+            f"mufac: {path} lacks {', '.join(sorted(missing)) or 'values in some rows'}"
+        )
+    return table

@@ -1,0 +1,117 @@
+"""TrueFake: real photographs against images of GANs and diffusion models, as posted and as shared.
+
+Citation: S. Dell'Anna, A. Montibeller, G. Boato, TrueFake: A Real World Case Dataset of Last
+Generation Fake Images also Shared on Social Networks, IJCNN 2025. Images by request from the
+authors, about 600,000 of mostly 1024 x 1024; put the folder that holds PreSocial, Facebook, ...
+into the data folder as truefake (or name the folder itself). Layout: SHARE/Real/SOURCE/NUMBER.png
+and SHARE/Fake/SOURCE/KIND/NUMBER.png (.jpg, .jpeg); shares PreSocial, Facebook, Telegram, Twitter;
+real sources FFHQ, FORLAB; fake ones StyleGAN, StyleGAN2, StyleGAN3, StableDiffusion1.5,
+StableDiffusion2, StableDiffusion3, StableDiffusionXL, FLUX.1; kinds such as conf-f-psi-0.5, faces.
+``share``: pre, fb, tl, tw, shr (the last three) or all; ``real``: ffhq, forlab; ``fake``: gan1,
+gan2, gan3, sd15, sd2, sd3, sdxl, flux; joined by +, keys or folder names. Each image is its central
+``side`` x ``side`` pixels, where the University of Trento's detector takes random 96 of the central
+512. ``splits``: a folder with split.json or train.json, val.json and test.json, by default the data
+set's own; without any, the harness draws a stratified split over sorted paths and records it (of
+several shares 80, 10 and 10 % of the entries: no image is learnt from one and tested on another).
+``memory``: keep (all pixels in memory, for up to about 100 a side), demand (decode each image when
+it is needed, in worker processes; as sets of 512 a side need), auto (keep up to 4 GB).
+``broken``: stop (before anything is trained, with the list) or skip (leave out what cannot be read,
+convert what is not 8-bit RGB, and say how many). Decoded pixels are kept beside the results;
+on demand all files are decoded once to find the broken ones.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from bench.builtin.datasets.formats.truefake import (
+    FAKE,
+    LAYOUT,
+    REAL,
+    SHARES,
+    assigned,
+    drawn_split,
+    find_root,
+    listed,
+    named,
+    read_split,
+)
+from bench.config.folders import data_home
+from bench.config.limits import Count
+from bench.data.image_files import ImageFiles, checked, decoded
+from bench.errors import UserError
+from bench.plugins.dataset import Data
+
+VERSION = 1
+CLASSES = ("real", "fake")
+IN_MEMORY = 4e9  # bytes of pixels
+
+
+def truefake(
+    *,
+    share: str = "pre",
+    real: str = "ffhq+forlab",
+    fake: str = "gan2+gan3+sdxl",
+    side: Count = 96,
+    splits: str | None = None,
+    memory: Literal["auto", "keep", "demand"] = "auto",
+    broken: Literal["stop", "skip"] = "stop",
+) -> Data:
+    root = find_root(data_home())
+    if root is None:
+        raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
+    chosen = named("share", share, SHARES), named("source", real, REAL), named("source", fake, FAKE)
+    return read_tree("truefake", root, *chosen, side, splits, broken, memory)
+
+
+def read_tree(
+    name: str,
+    root: Path,
+    shares: list[str],
+    real: list[str],
+    fake: list[str],
+    side: int,
+    splits: str | None,
+    broken: str,
+    memory: str = "keep",
+) -> Data:
+    """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
+    images = listed(root, shares, real, fake)
+    split = read_split(Path(splits).expanduser() if splits else root)
+    if splits and split is None:
+        raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
+    if split is None and len(shares) > 1:
+        split = drawn_split(images)
+    positions, absent = {}, 0
+    if split is not None:
+        images, positions, absent = assigned(images, split)
+    if len({image.fake for image in images}) < 2:
+        raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
+    paths = [image.path for image in images]
+    demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
+    if demand:
+        pixels = ImageFiles(paths, side)
+        wrong = pixels.faults()
+    else:
+        pixels, wrong = decoded(paths, side)
+    kept, note = checked(paths, wrong, broken)
+    if len(kept) < len(images):
+        pixels, moved = pixels[kept], np.full(len(images), -1)
+        moved[kept] = np.arange(len(kept))
+        positions = {part: moved[at][moved[at] >= 0] for part, at in positions.items()}
+    notes = [note] if note else []
+    if absent:
+        notes.append(f"{absent} entries of the split are not on disk")
+    return Data(
+        name=name,
+        images=pixels,
+        labels=np.array([images[place].fake for place in kept], dtype=np.int64),
+        classes=CLASSES,
+        validation=positions.get("val"),
+        test=positions.get("test"),
+        note="; ".join(notes),
+        groups=np.array([images[place].source for place in kept]),
+    )

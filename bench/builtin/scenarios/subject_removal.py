@@ -1,0 +1,64 @@
+"""Subject removal: all images of some people (or other subjects) are forgotten.
+
+The unlearning competition of NeurIPS 2023 forgets people, about 2 % of its images; MUFAC (Choi and
+Na, 2023) forgets families. Subjects are drawn until ``fraction`` of the training images, or
+``count`` subjects, are taken; ``draw`` numbers the draws. Images that are equal byte for byte stay
+on one side: subjects that share one are forgotten or kept together, and the run says how many.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from bench.config.limits import Count, Natural, OpenFraction
+from bench.errors import UserError
+from bench.plugins.scenario import ForgetRequest, TrainingSet, numbered
+
+VERSION = 1
+NAME = "subject"
+
+
+def subject_removal(
+    training: TrainingSet,
+    rng: np.random.Generator,
+    *,
+    fraction: OpenFraction = 0.1,
+    count: Count | None = None,
+    draw: Natural = 0,
+) -> ForgetRequest:
+    if training.subjects is None:
+        raise UserError("subject needs a data set that says who its images show, such as mufac")
+    units = together(training.subjects, training.copies)
+    order = numbered(rng, draw).permutation(units.max() + 1)
+    sizes = np.bincount(units)[order]
+    if count is None:
+        wanted = int(np.searchsorted(sizes.cumsum(), fraction * len(units))) + 1
+    else:
+        people = np.array([len(np.unique(training.subjects[units == unit])) for unit in order])
+        wanted = int(np.searchsorted(people.cumsum(), count)) + 1
+    forget = np.isin(units, order[:wanted])
+    if forget.all():
+        raise UserError(
+            f"subject takes all {len(forget)} training images: choose a smaller fraction or count"
+        )
+    return ForgetRequest(forget, training.labels.copy(), "removal", _note(training, units, forget))
+
+
+def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
+    """The unit of each image, int64 [n]: subjects that share an image are in one unit."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    _, person = np.unique(subjects, return_inverse=True)
+    size = person.max() + 1 + copies.max() + 1
+    links = coo_array((np.ones(len(person)), (person, person.max() + 1 + copies)), (size, size))
+    return np.unique(connected_components(links, directed=False)[1][person], return_inverse=True)[1]
+
+
+def _note(training: TrainingSet, units: np.ndarray, forget: np.ndarray) -> str:
+    people, taken = (len(np.unique(s)) for s in (training.subjects, training.subjects[forget]))
+    repeated = len(training.copies) - len(np.unique(training.copies))
+    return (
+        f"{taken} of {people} subjects forgotten; {repeated} training images are copies of others, "
+        f"for which {people - (units.max() + 1)} subjects were joined to another"
+    )

@@ -1,0 +1,98 @@
+"""What a data set hands to the harness: images or rows of a table, labels and their names."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from bench.data.image_files import ImageFiles
+from bench.errors import UserError
+
+
+@dataclass(frozen=True)
+class Data:
+    """A labelled set of images, in memory or in files, or of a table's rows.
+
+    ``images``: uint8 [n, height, width, channels], or files to be decoded on demand.
+    ``labels``: int64 [n], indices into ``classes``. ``scale``: the pixel value that is white. A
+    table's rows are "images" of one place, float32 [n, 1, 1, features], with ``scale`` None: they
+    are used as they are, since a mean or deviation taken of them here would carry the forget set
+    along. ``test``: indices of the test examples where the data set fixes them, ``validation``
+    those of validation; None: the harness draws them. Where both are fixed and some examples are in
+    neither, those are for training. ``subjects``: int64 [n], who or what each image shows.
+    ``groups``: [n], the name of each image's source, such as its generator: for reports only.
+    ``note``: what a reader of a result must know.
+    """
+
+    name: str
+    images: np.ndarray | ImageFiles
+    labels: np.ndarray
+    classes: tuple[str, ...]
+    scale: float | None = 255.0
+    subjects: np.ndarray | None = None
+    validation: np.ndarray | None = None
+    test: np.ndarray | None = None
+    note: str = ""
+    groups: np.ndarray | None = None
+
+    def __post_init__(self) -> None:
+        self._check_shape()
+        if self.labels.shape != self.images.shape[:1]:
+            raise UserError(f"{self.name}: {len(self.images)} images, {len(self.labels)} labels")
+        if len(self.classes) < 2:
+            raise UserError(f"{self.name}: a classifier needs at least two classes")
+        if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
+            raise UserError(
+                f"{self.name}: labels must lie in 0..{len(self.classes) - 1}, "
+                f"found {self.labels.min()}..{self.labels.max()}"
+            )
+
+    def _check_shape(self) -> None:
+        shape, kind = self.images.shape, self.images.dtype
+        if not self.is_table:
+            if len(shape) != 4 or kind != np.uint8:
+                raise UserError(f"{self.name}: images must be uint8 NHWC, not {kind} {shape}")
+        elif len(shape) != 4 or shape[1:3] != (1, 1) or kind != np.float32:
+            raise UserError(
+                f"{self.name}: rows of a table (scale = None) must be float32 [n, 1, 1, features], "
+                f"not {kind} {shape}"
+            )
+        elif not np.isfinite(self.images).all():
+            raise UserError(f"{self.name}: a table's values must be finite numbers")
+
+    @property
+    def is_table(self) -> bool:
+        """Whether these are rows of a table, without height, width or colours."""
+        return self.scale is None
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of every pixel (of files: of names and sizes), label and class name."""
+        digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
+        if isinstance(self.images, ImageFiles):
+            digest.update(self.images.fingerprint.encode())
+        else:
+            digest.update(np.ascontiguousarray(self.images))
+        digest.update(np.ascontiguousarray(self.labels.astype("<i8")))
+        also = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
+        for name, fixed in also:
+            if fixed is not None:
+                digest.update(name.encode())
+                digest.update(np.ascontiguousarray(fixed.astype("<i8")))
+        return digest.hexdigest()[:32]
+
+    def copies(self, index: np.ndarray) -> np.ndarray:
+        """A number for each of these images, the same for those equal byte for byte, int64 [k]."""
+        digests = [hashlib.sha256(self.images[place].tobytes()).digest() for place in index]
+        return np.unique(np.array(digests), return_inverse=True)[1]
+
+    @property
+    def image_size(self) -> tuple[int, int]:
+        return self.images.shape[1], self.images.shape[2]
+
+    @property
+    def channels(self) -> int:
+        return self.images.shape[3]

@@ -1,0 +1,152 @@
+"""The competition's released scorer: its thresholds, evaluated plainly, give the same epsilons."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from bench.attacks.forgetting_quality import forgetting_quality, released_quality
+from bench.attacks.shared.probabilities import logit_confidence, released_confidence
+from bench.attacks.shared.released_scorer import _float32_grid, epsilon_table, released_epsilons
+from tests.attacks.test_scores import populations, rng
+
+DELTA = 1e-5
+
+
+def plainly(unlearned, retrained):
+    """Epsilon of one example, comparing each value with each threshold of the released scorer."""
+    positive, negative = unlearned, retrained
+    if np.median(retrained) > np.median(unlearned):
+        positive, negative = retrained, unlearned
+    ranges = sorted([np.ptp(positive), np.ptp(negative)])
+    if ranges[1] > 0 and ranges[0] / ranges[1] < 0.01:
+        return 50.0
+    everything = np.concatenate([positive, negative])
+    count = int(np.ceil((everything.max() - everything.min()) * 100))
+    low, high = torch.tensor(everything.min()), torch.tensor(everything.max())
+    grid = torch.linspace(low, high, count).double().numpy()[:, None]
+    rates = [((negative >= grid).mean(1), (positive < grid).mean(1))]
+    inner, outer = positive, negative
+    if np.ptp(positive) >= np.ptp(negative):
+        inner, outer = negative, positive
+    width = np.ptp(inner)
+    low, high = inner.min() + width - 2.0, inner.max() + 2.0
+    for right in np.linspace(low, high, int(np.ceil((high - low) * 100))):
+        left = np.linspace(right - width - 2.0, right - width + 2.0, 400)[:, None]
+        false = ((left <= outer) & (outer <= right)).mean(1)
+        rates.append((false, (~((left <= inner) & (inner <= right))).mean(1)))
+    false, missed = (np.concatenate(side) for side in zip(*rates, strict=True))
+    found = [epsilon(*pair) for pair in set(zip(false, missed, strict=True))]
+    kept = [value for value in found if not np.isnan(value)]
+    return float(np.clip(max(kept), 0, 50)) if kept else 50.0
+
+
+def epsilon(false, missed):
+    false, missed = np.float32(false), np.float32(missed)
+    if false == 0 and missed == 0:
+        return np.inf
+    if false == 0 or missed == 0:
+        return np.nan
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = [
+            np.log(np.float32(1 - DELTA) - false) - np.log(missed),
+            np.log(np.float32(1 - DELTA) - missed) - np.log(false),
+        ]
+    return np.nan if np.isnan(values).all() else max(0.0, float(np.nanmax(values)))
+
+
+@pytest.mark.parametrize("models", [2, 5, 11])
+@pytest.mark.parametrize(("shift", "scale"), [(0, 1), (0.7, 1), (-0.4, 0.3), (6, 1), (0, 4)])
+def test_epsilons_are_those_of_a_plain_evaluation(models, shift, scale):
+    unlearned = shift + scale * rng(1).normal(size=(models, 2))
+    retrained = rng(2).normal(size=(models, 2))
+    expected = [plainly(unlearned[:, i], retrained[:, i]) for i in range(2)]
+    assert np.abs(released_epsilons(unlearned, retrained, DELTA) - expected).max() < 1e-9
+
+
+@settings(max_examples=25)
+@given(st.integers(0, 10**6), st.integers(2, 90), st.sampled_from([0, 1, 2]))
+def test_epsilons_of_any_draw_are_those_of_a_plain_evaluation(seed, models, decimals):
+    """Rounded values bring ties, within and between populations."""
+    unlearned, retrained = rng(seed).normal(size=(2, models))
+    if decimals:
+        unlearned, retrained = unlearned.round(decimals), retrained.round(decimals)
+    found = released_epsilons(unlearned[:, None], retrained[:, None], DELTA)[0]
+    assert found == pytest.approx(plainly(unlearned, retrained), abs=1e-9)
+
+
+def test_many_models_take_the_other_way_of_counting_to_the_same_epsilons(monkeypatch):
+    unlearned, retrained = rng(1).normal(0.3, 1, (150, 3)), rng(2).normal(size=(150, 3))
+    many = released_epsilons(unlearned, retrained, DELTA)
+    monkeypatch.setattr("bench.attacks.shared.released_scorer.FEW", 10**6)
+    assert np.array_equal(released_epsilons(unlearned, retrained, DELTA), many)
+
+
+@settings(max_examples=30)
+@given(st.integers(-(10**7), 10**7).map(lambda low: low / 5e5), st.floats(0.1, 30))
+def test_the_grid_is_that_of_torch(low, length):
+    count = int(np.ceil(length * 100))
+    expected = torch.linspace(torch.tensor(low), torch.tensor(low + length), count)
+    assert np.array_equal(_float32_grid(low, low + length, count), expected.double().numpy())
+
+
+def test_table_of_epsilons_by_hand():
+    table = epsilon_table(4, DELTA)
+    assert table[0, 0] == np.inf
+    assert table[0, 2] == table[2, 0] == table[4, 4] == -np.inf
+    assert table[1, 2] == pytest.approx(np.log(0.5 / 0.25), abs=1e-4)
+    assert table[3, 3] == 0
+
+
+def test_known_answers():
+    same = np.ones((6, 3))
+    values = rng(3).normal(size=(6, 3))
+    assert released_epsilons(same, same, DELTA).tolist() == [50] * 3  # nothing is known
+    assert released_epsilons(same, values, DELTA).tolist() == [50] * 3  # peaky
+    assert released_epsilons(values, values + 100, DELTA).tolist() == [50] * 3  # apart
+    assert released_epsilons(values, values, DELTA).max() < 5
+
+
+@given(st.integers(0, 500))
+def test_order_of_models_and_exchange_of_populations_do_not_matter(seed):
+    unlearned, retrained = rng(seed).normal(size=(2, 7, 2))
+    found = released_epsilons(unlearned, retrained, DELTA)
+    order = rng(seed + 1).permutation(7)
+    assert np.array_equal(released_epsilons(unlearned[order], retrained, DELTA), found)
+    assert np.array_equal(released_epsilons(retrained, unlearned, DELTA), found)
+
+
+def test_points_by_hand():
+    """N = 9: ceil(ln 8) = 3, so six bins; 0.2, 0.7 and 2.9 score, 3.0 and 50 do not."""
+    found = released_quality(np.array([0.2, 0.7, 2.9, 3.0, 50.0]), 9)
+    assert found == pytest.approx((1 + 1 / 2 + 1 / 32) / 5)
+    assert released_quality(np.array([0.0]), 2) == 0
+
+
+def test_identical_gaussians_score_what_was_measured_elsewhere():
+    """On other draws: 0.18 at N = 8, 0.16 at 64, 0.21 at 512; a shift of 10 scores 0."""
+    for models, expected in ((8, 0.18), (64, 0.16), (512, 0.21)):
+        unlearned, retrained = rng(7).normal(size=(2, models, 60))
+        found = released_quality(released_epsilons(unlearned, retrained, DELTA), models)
+        assert found == pytest.approx(expected, abs=0.05)
+        apart = released_epsilons(unlearned + 10, retrained, DELTA)
+        assert released_quality(apart, models) == 0
+
+
+def test_confidence_equals_the_stable_one_where_that_is_not_extreme():
+    logits, labels = rng(4).normal(size=(3, 5, 4)).astype(np.float32), np.array([0, 1, 2, 3, 0])
+    assert np.allclose(
+        released_confidence(logits, labels), logit_confidence(logits, labels), atol=1e-5
+    )
+    extreme = np.array([[1000.0, -1000.0], [-1000.0, 1000.0]], dtype=np.float32)
+    found = released_confidence(extreme, np.array([0, 0]))
+    assert np.allclose(found, [-np.log(1e-45), np.log(1e-45)])
+
+
+def test_the_variant_scores_every_row_of_a_run():
+    scores = forgetting_quality(populations(1.0), variant="competition").scores
+    assert {score.row for score in scores} == {"original", "retrain", "over"}
+    assert all(0 <= score.value <= 1 for score in scores if score.readout == "forgetting_quality")

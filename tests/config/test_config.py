@@ -1,0 +1,129 @@
+"""The configuration: same keys everywhere, and errors that name key, value and what is allowed."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from bench.config.schema import dump_toml, known_keys, load_config, recipes
+from bench.engine.run import made_concrete
+from bench.errors import UserError
+from bench.plugins.card import cards, keys
+from bench.plugins.registry import Registry
+from tests.conftest import tiny
+
+
+def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):
+    recipe = tmp_path / "mine.toml"
+    recipe.write_text("models = 5\nseed = 1\n[train]\nepochs = 7\nlr = 0.5\n")
+    config = load_config({"models": 6}, str(recipe), ("train.epochs=8", "models=9"))
+    assert (config.models, config.seed, config.train.epochs, config.train.lr) == (9, 1, 8, 0.5)
+
+
+def test_dotted_and_nested_keys_are_the_same_in_python():
+    dotted = load_config({"train.epochs": 5})
+    assert dotted == load_config({"train": {"epochs": 5}})
+    assert dotted.train.lr == load_config({}).train.lr
+
+
+def test_a_recipe_called_like_the_data_set_is_its_default():
+    assert "digits" in recipes()
+    assert load_config({"dataset": "digits"}).models == load_config({}, "digits").models
+
+
+def test_the_stored_configuration_reads_back(tmp_path):
+    config = load_config({"methods": "pgu,ssd[alpha=5]"}, None, ("train.lr=0.25",))
+    path = tmp_path / "config.toml"
+    path.write_text(dump_toml(config.model_dump(mode="json")))
+    assert load_config({}, str(path)) == config
+    assert tomllib.loads(path.read_text())["methods"] == ["pgu", "ssd[alpha=5]"]
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("epocs=3", ["unknown key 'epocs'", "did you mean train.epochs"]),
+        ("train.epocs=3", ["unknown key 'train.epocs'", "train.epochs"]),
+        ("models=many", ["models = many: must be a whole number"]),
+        ("models=0", ["models = 0: must be at least 1"]),
+        ("models=2.5", ["models = 2.5: must be a whole number"]),
+        ("train.lr=-1", ["train.lr = -1: must be above 0"]),
+        ("train.schedule=linear", ["train.schedule = linear: must be 'constant', 'cosine' or"]),
+        ("validation=1.0", ["validation = 1: must be below 1"]),
+        ("train.lr=fast", ["train.lr = fast: must be a number"]),
+        ("train.lr=inf", ["train.lr = inf: must be a finite number"]),
+        ("train.nesterov=maybe", ["train.nesterov = maybe: must be true or false"]),
+        ("methods=3", ["methods = 3: must be a list"]),
+        ("dataset=3", ["dataset = 3: must be text"]),
+        ("train=3", ["train is a table"]),
+        ("seed", ["write key=value"]),
+        ("seed.x=1", ["seed = {x = 1}: must be a whole number"]),
+    ],
+)
+def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
+    with pytest.raises(UserError) as caught:
+        load_config({}, None, (setting,))
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+
+
+def test_unreadable_recipes_are_user_errors(tmp_path):
+    broken = tmp_path / "broken.toml"
+    broken.write_text("models = = 3")
+    for name, words in ((str(broken), "not valid TOML"), ("nope", "recipes: ")):
+        with pytest.raises(UserError, match=words):
+            load_config({}, name)
+
+
+def test_what_does_not_change_numbers_is_not_part_of_the_identity():
+    same = [load_config({"jobs": jobs, "out": out}) for jobs, out in ((1, "a"), (2, "b"))]
+    assert same[0].identity() == same[1].identity()
+    assert load_config({"seed": 1}).identity() != load_config({"seed": 2}).identity()
+
+
+def test_what_is_named_twice_is_told_once(tmp_path, capsys):
+    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
+    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
+    assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
+    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
+    assert capsys.readouterr().err == ""
+
+
+def test_none_may_be_written_where_a_value_is_optional():
+    assert load_config({"subset": 100, "out": "none"}, None, ("subset=none",)).subset is None
+    assert load_config({"out": "none"}).out == "none"
+    label = Registry().resolve("scenarios", "random[count=none,first=2]").label
+    assert label == "random[first=2]"
+    with pytest.raises(UserError, match="draw = none: must be a whole number"):
+        Registry().resolve("scenarios", "random[draw=none]")
+
+
+def test_the_recipe_of_a_copied_run_goes_on_where_the_copy_is(tmp_path):
+    folder = tmp_path / "copy" / "runs" / "digits"
+    folder.mkdir(parents=True)
+    (folder / "config.toml").write_text('out = "original"')
+    recipe = str(folder / "config.toml")
+    assert load_config({}, recipe).out == str(tmp_path / "copy")
+    assert load_config({"out": "elsewhere"}, recipe).out == "elsewhere"
+
+
+def test_a_plugin_that_was_moved_is_still_the_same_run():
+    here, there = (load_config({"plugins": file}).identity() for file in ("a.py", "x/y/a.py"))
+    assert here == there != load_config({"plugins": "b.py"}).identity()
+
+
+def test_every_key_is_told_with_what_it_is_and_allows():
+    told = keys()
+    assert told.keys() == known_keys().keys()
+    assert told["models"] == "N, the models of each population.\nwhole number, at least 1 [20]"
+    for key, text in told.items():
+        assert "None" not in text, key
+        assert "anything" not in text, key
+
+
+def test_a_recipe_is_shown_by_its_name():
+    (shown,) = cards("digits-tuned")
+    assert shown.startswith("digits-tuned (recipe)\n# ")
+    assert len(cards("digits")) == 2

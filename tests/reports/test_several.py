@@ -1,0 +1,201 @@
+"""Several runs side by side, and runs that are not finished or were made elsewhere."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from io import StringIO
+
+import pytest
+
+from bench.cli.app import main
+from bench.reports.over_settings import positions
+from bench.reports.plain import csv_text
+from bench.reports.settings import varied
+from bench.reports.several import Several
+from bench.reports.several_page import to_html
+from bench.reports.table import number
+from bench.results.run import Run
+from tests.conftest import as_if
+from tests.reports.test_page import Page
+
+
+@pytest.fixture(scope="module")
+def rates(tiny_run, tmp_path_factory):
+    """Two runs that differ in the rate of poison, the higher one first."""
+    folder = tmp_path_factory.mktemp("rates")
+    settings = tiny_run.record["settings"]
+    found = []
+    for rate, label in ((0.5, "poison[rate=0.5]"), (0.2, "poison")):
+        params = settings | {"scenario": settings["scenario"] | {"rate": rate}}
+        found.append(as_if(tiny_run, folder / str(rate), scenario=label, settings=params))
+    return found
+
+
+@pytest.fixture(scope="module")
+def several(rates):
+    return Several([Run.load(folder) for folder in rates])
+
+
+def record(run, **config):
+    return {"config": run.record["config"] | config}
+
+
+def test_the_setting_that_varies_is_found_and_orders_the_runs(several):
+    assert several.settings == {"scenario.rate": [0.2, 0.5]}
+    assert several.labels == ["rate = 0.2", "rate = 0.5"]
+    assert positions(several) == ([0.2, 0.5], ["0.2", "0.5"], "scenario.rate")
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "value"),
+    [
+        ({"config": {"models": 7}}, "models", 7),
+        ({"config": {"train": {"epochs": 99}}}, "train.epochs", 99),
+        ({"request": 2}, "request", 2),
+        ({"scenario": "class", "settings": {"scenario": {"count": 1}}}, "scenario", "class"),
+        ({"model": "mlp", "settings": {"model": {}}}, "model", "mlp"),
+    ],
+)
+def test_any_setting_may_vary(tiny_run, tmp_path, changes, name, value):
+    merged = dict(changes)
+    for key in ("config", "settings"):
+        if key in changes:
+            merged[key] = tiny_run.record[key] | changes[key]
+    if "train" in changes.get("config", {}):
+        merged["config"]["train"] = tiny_run.record["config"]["train"] | {"epochs": 99}
+    other = Run.load(as_if(tiny_run, tmp_path / "other", **merged))
+    found = varied([tiny_run, other])
+    assert list(found) == [name]
+    assert found[name][1] == value
+
+
+def test_what_does_not_change_numbers_is_no_setting(tiny_run, tmp_path):
+    other = as_if(tiny_run, tmp_path / "other", **record(tiny_run, jobs=7, out="elsewhere"))
+    assert list(varied([tiny_run, Run.load(other)])) == ["run"]
+
+
+def test_the_combined_tables_agree_with_the_long_one(several):
+    tables = several.csv()
+    long = tables["long.csv"].set_index(["scenario.rate", "row", "readout"]).value
+    assert len(long) == sum(len(run.scores()) for run in several.runs)
+    wide = tables["table.csv"].set_index(["scenario.rate", "method"])
+    for readout in several.readouts:
+        for rate, group in zip((0.2, 0.5), several.lines(), strict=True):
+            for values, row, cells, _ in group[:-1]:
+                assert values == [str(rate)]
+                text = number(long[rate, row, readout.name], readout)
+                assert cells[readout.name].value == text
+                assert number(wide.loc[(rate, row), readout.name], readout) == text
+                assert re.search(rf"\| {rate} \| {re.escape(row)} .*{text}", several.to_markdown())
+    assert csv_text(tables["cells.csv"]).count("\n") > 100
+
+
+def test_the_page_of_several_runs_is_valid_and_has_every_line(several):
+    text = to_html(several)
+    found = Page(text)
+    assert len(found.ids) == len(set(found.ids))
+    (table,) = [table for table in found.tables if "scenario.rate" in table[0][1]]
+    assert len(table) == 1 + sum(len(group) for group in several.lines())
+    assert to_html(several) == text
+    assert text.count("<svg") >= len(several.readouts)
+
+
+@pytest.mark.parametrize("width", [80, 190])
+def test_the_combined_table_fits_the_terminal(several, width):
+    from rich.console import Console
+
+    console = Console(width=width, file=StringIO())
+    for table in several.terminal(width):
+        console.print(table)
+    lines = console.file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    assert sum("0.5" in line and "ssd" in line for line in lines) >= 1
+
+
+def test_report_takes_several_runs_and_only_the_asked_formats(rates, tmp_path, capsys):
+    arguments = ["report", *map(str, rates), "--to", str(tmp_path), "-f", "csv", "-f", "latex"]
+    assert main(arguments) == 0
+    names = {path.name for path in tmp_path.iterdir()}
+    assert names == {"table.csv", "long.csv", "cells.csv", "table.tex"}
+    assert "2 runs that differ in scenario.rate" in capsys.readouterr().out
+
+
+def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_path, capsys):
+    from bench.config.schema import dump_toml
+    from tests.conftest import tiny
+
+    started = tmp_path / "out" / "runs" / "started"
+    started.mkdir(parents=True)
+    config = tiny(tmp_path / "out", methods="ssd", models=2)
+    (started / "config.toml").write_text(dump_toml(config.model_dump(mode="json")))
+    to = ["--to", str(tmp_path / "to"), "-f", "md"]
+    assert main(["report", str(started), *to]) == 1
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert "train 0/4" in told
+    assert f"go on with: bench run --config {started / 'config.toml'}" in told
+    assert main(["report", str(rates[0]), str(started), *to]) == 1
+    captured = capsys.readouterr()
+    assert "is not finished" in captured.err
+    assert captured.out.startswith("digits, poison")
+    assert main(["report", str(rates[0]), str(rates[1]), str(started), *to]) == 1
+    captured = capsys.readouterr()
+    assert "is not finished" in captured.err
+    assert "2 runs that differ" in captured.out
+
+
+def test_failed_cells_of_an_unfinished_run_are_named(tmp_path, capsys):
+    from bench.config.schema import dump_toml
+    from bench.stages.context import Cell, Experiment
+    from tests.conftest import tiny
+
+    started = tmp_path / "out" / "runs" / "started"
+    started.mkdir(parents=True)
+    config = tiny(tmp_path / "out", methods="ssd", models=2)
+    (started / "config.toml").write_text(dump_toml(config.model_dump(mode="json")))
+    experiment = Experiment(config)
+    key = experiment.key(Cell("unlearn", "ssd", 1))
+    experiment.store.write_failure("unlearn", key, {"reason": "ValueError: not today"})
+    assert main(["report", str(started)]) == 1
+    assert "failed: ssd, model 1: ValueError: not today" in capsys.readouterr().err
+
+
+def test_a_run_copied_from_another_machine_is_reported(tiny_run, tmp_path, capsys):
+    copied = tmp_path / "elsewhere"
+    copied.mkdir()
+    for name in ("run.json", "curves.npz", "extras.npz"):
+        shutil.copy(tiny_run.folder / name, copied)
+    assert main(["report", str(copied), "--format", "md"]) == 0
+    assert (copied / "report" / "table.md").is_file()
+    assert main(["report", str(copied), "--format", "md", "--open"]) == 1
+    assert "--open needs the page: add --format html" in capsys.readouterr().err
+    (tmp_path / "nothing").mkdir()
+    assert main(["report", str(tmp_path / "nothing")]) == 1
+    assert "holds no run" in capsys.readouterr().err
+
+
+def test_formats_may_be_a_list(tiny_run, tmp_path, capsys):
+    asked = ["report", str(tiny_run.folder), "--to", str(tmp_path / "new"), "--format"]
+    assert main([*asked, "csv,latx"]) == 1
+    told = capsys.readouterr().err
+    assert told.startswith("error: unknown format 'latx': did you mean latex? known: html, csv")
+    assert main([*asked, ""]) == 1
+    assert "unknown format ''" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()
+    assert main([*asked, "md,latex", "-f", "json"]) == 0
+    written = {path.name for path in (tmp_path / "new").iterdir()}
+    assert written == {"table.md", "table.tex", "table.json"}
+
+
+def test_a_run_that_is_named_twice_is_reported_once(tiny_run, tmp_path, capsys):
+    folder = str(tiny_run.folder)
+    assert main(["report", folder, folder, "--to", str(tmp_path), "--format", "csv"]) == 0
+    assert capsys.readouterr().out.startswith("digits, poison, small-cnn[")
+
+
+def test_a_page_to_open_must_be_made(tiny_run, tmp_path, capsys):
+    asked = ["report", str(tiny_run.folder), "--to", str(tmp_path / "new"), "--format", "csv"]
+    assert main([*asked, "--open"]) == 1
+    assert "--open needs the page" in capsys.readouterr().err
+    assert not (tmp_path / "new").exists()

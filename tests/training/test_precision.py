@@ -1,0 +1,51 @@
+"""precision = auto: measured once, remembered, and part of what models are known by."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+import torch
+
+from bench.errors import DamagedError
+from bench.stages.context import Cell, Experiment
+from bench.training import precision
+from tests.conftest import tiny
+
+
+@pytest.mark.parametrize(
+    ("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((0.5, 1.0), "fp32")]
+)
+def test_bf16_is_taken_where_it_pays(tmp_path, monkeypatch, seconds, expected):
+    measured = dict(zip(("fp32", "bf16"), seconds, strict=True))
+    monkeypatch.setattr(precision, "_step", lambda _r, _m, _b, kind: measured[kind])
+    config = tiny(tmp_path, train={"precision": "auto"})
+    settled = Experiment(config)
+    assert settled.recipe.settings.precision == settled.settings.precision == expected
+    monkeypatch.setattr(precision, "_step", None)  # what is remembered is not measured again
+    assert Experiment(config).settings.precision == expected
+    chosen = Experiment(tiny(tmp_path, train={"precision": expected}))
+    cell = Cell("train", "original", 0)
+    assert settled.key(cell) == chosen.key(cell)
+
+
+def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
+    state, threads = torch.get_rng_state(), torch.get_num_threads()
+    experiment = Experiment(tiny(tmp_path, train={"precision": "auto"}))
+    assert experiment.settings.precision in ("fp32", "bf16")
+    [file] = (tmp_path / "decoded").glob("precision-*.json")
+    measured = json.loads(file.read_text())
+    assert all(measured[kind] > 0 for kind in ("fp32", "bf16"))
+    assert torch.equal(torch.get_rng_state(), state)
+    assert torch.get_num_threads() == threads
+
+
+def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "_step", lambda *_: 1.0)
+    config = tiny(tmp_path, train={"precision": "auto"})
+    assert Experiment(config).settings.precision == "fp32"
+    [file] = (tmp_path / "decoded").glob("precision-*.json")
+    file.write_text(file.read_text().replace("1.0", "0.1", 1))
+    with pytest.raises(DamagedError, match="set aside"):
+        _ = Experiment(config).settings
+    assert Experiment(config).settings.precision == "fp32"
