@@ -186,17 +186,17 @@ def run(
     }
     resolved = load_config(flags, config, tuple(settings or ()))
     if dry_run:
-        from bench.engine.run import describe_plan
+        from bench.engine.dry_run import describe_plan
 
         typer.echo(describe_plan(resolved))
         return
     from bench.engine.local import release_workers
-    from bench.engine.run import make_until
     from bench.engine.run import run as run_config
+    from bench.engine.run import run_until
 
     with _interruptible():
         if until:
-            folder = make_until(resolved, until.value, quiet)
+            folder = run_until(resolved, until.value, quiet)
             go_on = f"bench run --config {folder / CONFIG}"
             if until is Stop.predict:
                 go_on = f"bench score {folder}"

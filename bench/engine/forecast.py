@@ -1,76 +1,122 @@
 """What a run's missing cells will take, in time and on disk, said before any is made.
 
-Known in this order: from the records of cells of the same kind, of this run or of finished ones
-that differ in seed, members or methods only; from short measurements (bench/engine/probes.py); else
-a guess, which is called one. Random numbers drawn here are seeded and change no result.
+Times come from recorded costs of cells of the same kind, of this run or of finished ones that
+differ in seed, models or methods only. Otherwise they are the number of examples that a cell passes
+through a network, times a training step measured here. Where a cell's work depends on what it
+finds, that is called a guess. Random numbers drawn here are seeded and change no result.
 """
 
 from __future__ import annotations
 
+import time
 from collections import defaultdict
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import torch
 
 from bench import seeds
 from bench.config.schema import cores
+from bench.data.examples import Examples
+from bench.data.sources import Features
 from bench.engine.amounts import amount, duration, on_disk
-from bench.errors import one_line
-from bench.plugins.outputs import PARTS
-from bench.results.run import RECORD
-from bench.stages.context import ORIGINAL, RETRAIN, RETRAINED, Cell, Experiment
+from bench.engine.execute import one_thread
+from bench.engine.graph import Group
+from bench.results.records import RECORD
+from bench.stages.cell import Cell, Size
+from bench.stages.context import Context
+from bench.stages.networks import Networks
+from bench.storage.provenance import processor
 from bench.storage.store import read_record
-
-if TYPE_CHECKING:
-    from bench.engine.probes import Probes
+from bench.training.trainer import predict
 
 CELL_S = 0.02  # reading what it needs, writing, waiting for the disk
-TIMED = ("prepare", "unlearn")  # whose first members run alone
 START_S = 8.0  # of this process and the others, libraries and data
 REPORT_S, REPORT_BYTES = 10.0, 4_000_000  # of figures, tables and page
-ALIKE = ("dataset", "subset", "validation", "test", "scenario", "model", "originals")
+ALIKE = ("dataset", "subset", "validation", "test", "scenario", "model", "originals", "train")
+RECENT = 20  # finished runs that are asked for recorded costs
+STEPS, ENOUGH_S = 2, 0.5  # of a measurement: steps at least, and seconds after which it ends
 
 
-@dataclass(frozen=True)
-class Price:
-    """What one cell takes: seconds of one thread, bytes on disk, and how that is known."""
+class Speed:
+    """Seconds per example on this machine: of a training step, of prediction, of a backbone."""
 
-    seconds: float
-    bytes: int
-    source: str
+    def __init__(self, context: Context):
+        networks = context.once(Networks)
+        with one_thread(), seeds.isolated(seeds.derive("forecast")):
+            examples, trainer = self._examples(context, networks), networks.trainer
+            rng = seeds.torch_rng("forecast", "train")
+            model, once = trainer.fresh_model(rng), {"epochs": 1}
+            short = replace(trainer, settings=trainer.settings.model_copy(update=once))
+            count, device = len(examples), networks.device
+            self.step = timed(lambda: short.train(model, examples, rng), device) / count
+            self.forward = timed(lambda: predict(model, examples), device) / count
+            self.backbone = self._backbone(networks)
+
+    def _examples(self, context: Context, networks: Networks) -> Examples:
+        """A batch of the training set; where its features are not made yet, of their shape."""
+        settings, split = context.config.train, context.split
+        count = min(len(split.train), settings.batch_size)
+        if not networks.frozen:
+            return networks.part("train").take(torch.arange(count))
+        shape = count, 1 + (settings.views if settings.augment != "none" else 0)
+        features = torch.randn(*shape, networks.frozen.width, device=networks.device)
+        labels = torch.from_numpy(split.train_labels[:count]).to(networks.device)
+        return Examples(Features(features, settings.augment), labels)
+
+    def _backbone(self, networks: Networks) -> float:
+        if not networks.frozen:
+            return 0.0
+        backbone, pool = networks.frozen.backbone, networks.images("validation")
+        images = pool.inputs(torch.arange(min(len(pool), 8), device=pool.device))
+        with torch.no_grad():
+            return timed(lambda: backbone(images), networks.device) / len(images)
+
+    def seconds(self, size: Size) -> float:
+        """How long so much work takes one thread."""
+        if size.network == "backbone":
+            return size.forward * self.backbone
+        return size.backward * self.step + max(0.0, size.forward - size.backward) * self.forward
+
+
+def timed(work: Callable[[], object], device: torch.device) -> float:
+    """Seconds of ``work``: the fastest of a few repetitions after one for warming up."""
+    times: list[float] = []
+    while len(times) <= STEPS or sum(times) < ENOUGH_S:
+        start = time.perf_counter()
+        work()
+        if device.type == "cuda":
+            torch.cuda.synchronize(device)
+        times.append(time.perf_counter() - start)
+    return min(times[1:])
 
 
 class Forecast:
-    """Prices of a run's cells, each kind measured once, and the sums of what was asked for."""
+    """Times and sizes of missing cells, and their sums."""
 
-    def __init__(self, experiment: Experiment):
-        self.experiment = experiment
+    def __init__(self, context: Context):
+        self.context, self.speed = context, Speed(context)
         self.seconds: dict[str, float] = defaultdict(float)
         self.bytes = 0
-        self._prices: dict[tuple[str, ...], Price] = {}
 
-    def tell(self, step: Experiment, missing: list[Cell]) -> str:
-        """Time and disk of missing cells of one row, and how they are known; adds them up."""
-        from bench.engine.local import one_thread
+    def describe(self, group: Group, missing: list[Cell]) -> str:
+        """Time and disk of a row's missing cells and where they are known from; adds them up."""
+        stage, cell = group.stage, missing[0]
+        size, recorded = stage.size(self.context, cell), self._recorded(group, cell)
+        seconds = median(recorded) if recorded else self.speed.seconds(size) + CELL_S
+        source = "recorded" if recorded else "guess" if size.is_guess else "measured"
+        timed_members = self.context.config.timed if stage.timed else 0
+        alone = sum(cell.member < timed_members for cell in missing)
+        workers = min(self._workers(group), max(len(missing) - alone, 1))
+        whole = seconds * (alone + (len(missing) - alone) / workers)
+        return self.add(stage.name, whole, on_disk(size.bytes) * len(missing), source)
 
-        first = missing[0]
-        kind = first.stage, first.row, first.attack
-        if kind not in self._prices:
-            with one_thread(), seeds.isolated(seeds.derive("forecast", *kind)):
-                self._prices[kind] = self._price(step, first)
-        price = self._prices[kind]
-        config = self.experiment.config
-        timed = config.timed if first.stage in TIMED else 0
-        alone = sum(cell.member < timed for cell in missing)
-        beside = min(self.experiment.jobs, cores(), max(len(missing) - alone, 1))
-        seconds = price.seconds * (alone + (len(missing) - alone) / beside)
-        return self.told(first.stage, seconds, price.bytes * len(missing), price.source)
-
-    def told(self, stage: str, seconds: float, size: int, source: str) -> str:
-        """Columns of a line, counted in the totals."""
+    def add(self, stage: str, seconds: float, size: int, source: str) -> str:
+        """Count a line's time and disk in the totals; returns its columns."""
         self.seconds[stage] += seconds
         self.bytes += size
         return f"{duration(seconds):>10} {amount(size):>9}  {source}"
@@ -81,123 +127,43 @@ class Forecast:
         if not stages:
             return "total: nothing is missing"
         whole = duration(START_S + sum(self.seconds.values()))
-        jobs = self.experiment.jobs
+        jobs = self.context.once(Networks).jobs
         return (
             f"total: about {whole} with {jobs} jobs, {amount(self.bytes)} on disk "
             f"(start {duration(START_S)}, {stages})"
         )
 
-    def _price(self, step: Experiment, cell: Cell) -> Price:
-        price = getattr(self, f"_{cell.stage}")(step, cell)
-        return Price(price.seconds + CELL_S, price.bytes, price.source)
+    def _workers(self, group: Group) -> int:
+        if group.stage.here:
+            return min(self.context.config.threads, cores())
+        return min(self.context.once(Networks).jobs, cores())
+
+    def _recorded(self, group: Group, cell: Cell) -> list[float]:
+        """Seconds that cells of the same kind took, in this run or in finished ones like it."""
+        costs = list(self._own_costs(group, cell))
+        if group.stage.timed:
+            kind = "prepare_cost" if group.stage.phase == "train" else "cost"
+            rows = [run["rows"].get(cell.row, {}) for run in self._finished_runs]
+            costs += [cost for row in rows for cost in row.get(kind, [])]
+        return [cost["time_s"] for cost in costs if cost["time_s"] is not None]
+
+    def _own_costs(self, group: Group, cell: Cell) -> Iterator[dict[str, Any]]:
+        for other in group.cells:
+            if (other.row, other.attack) == (cell.row, cell.attack) and self.context.has(other):
+                record = self.context.store.record(other.stage, self.context.key(other))
+                if "cost" in record:
+                    yield record["cost"]
 
     @cached_property
-    def probes(self) -> Probes:
-        from bench.engine.probes import Probes, stand_in_features
-        from bench.stages.features import cells
-
-        whole = self.experiment
-        if not all(whole.has(cell) for cell in cells(whole)):
-            stand_in_features(whole)
-        return Probes(whole, 2 * len(whole.methods))  # prepare and unlearn
-
-    @cached_property
-    def _weights(self) -> int:
-        state = self.probes.model.state_dict()
-        return on_disk(sum(tensor.nbytes for tensor in state.values()) + 100 * len(state))
-
-    def _features(self, step: Experiment, cell: Cell) -> Price:
-        from bench.stages.features import PIECE, view_count
-
-        images = min(PIECE, len(getattr(step.split, cell.row))) * (1 + view_count(step, cell.row))
-        size = 2 * 4 * images * step.frozen.width  # once more in one file for all workers
-        return Price(images * self.probes.features_s(), on_disk(size), "measured")
-
-    def _train(self, step: Experiment, cell: Cell) -> Price:
-        examples = len(step.split.train if cell.row == ORIGINAL else step.split.retain)
-        passes = examples * step.config.train.epochs
-        return Price(passes * self.probes.train_s, self._weights, "measured")
-
-    def _prepare(self, step: Experiment, cell: Cell) -> Price:
-        return self._of_method(step, cell, "prepare_cost")
-
-    def _unlearn(self, step: Experiment, cell: Cell) -> Price:
-        if cell.row == RETRAIN:
-            return self._train(step, Cell("train", RETRAINED, 0))
-        return self._of_method(step, cell, "cost")
-
-    def _predict(self, step: Experiment, _cell: Cell) -> Price:
-        from bench.stages.predict import SPLIT_NAME
-
-        parts = (getattr(step.split, SPLIT_NAME.get(part, part)) for part in PARTS)
-        examples = sum(map(len, parts))
-        size = on_disk(4 * examples * len(step.data.classes) + 1000)
-        return Price(examples * self.probes.predict_s, size, "measured")
-
-    def _untrained(self, step: Experiment, _cell: Cell) -> Price:
-        size = on_disk(4 * len(step.split.forget) * len(step.data.classes) + 500)
-        return Price(len(step.split.forget) * self.probes.predict_s, size, "measured")
-
-    def _score(self, step: Experiment, cell: Cell) -> Price:
-        from bench.engine.probes import attack_s
-
-        rows, models = len(step.methods) + 2, step.config.models
-        size = on_disk(rows * models * 1000)
-        try:
-            return Price(attack_s(step, step.attacks[cell.row]), size, "probed")
-        except Exception as error:  # an attack that random outputs are nothing for
-            return Price(rows * models * 0.01, size, f"guess ({type(error).__name__})")
-
-    def _report(self, _step: Experiment, _cell: Cell) -> Price:
-        return Price(REPORT_S, REPORT_BYTES, "guess")
-
-    def _relearn(self, step: Experiment, _cell: Cell) -> Price:
-        """How long is what it finds out; taken for one epoch, Df asked each step."""
-        train = len(step.split.train)
-        asked = len(step.split.forget) * train / step.config.train.batch_size
-        seconds = train * self.probes.train_s + asked * self.probes.predict_s
-        return Price(seconds, on_disk(500), "guess")
-
-    def _of_method(self, step: Experiment, cell: Cell, costs: str) -> Price:
-        plugin = step.methods[cell.row]
-        recorded = [*self._own(step, cell), *self._finished(cell.row, costs)]
-        times = [cost["time_s"] for cost in recorded if cost["time_s"] is not None]
-        if times and cell.stage == "unlearn":
-            return Price(median(times), self._weights, "recorded")
-        probes = self.probes
-        try:
-            if cell.stage == "prepare":
-                seconds, size = probes.bounded(lambda: probes.prepare(plugin))
-                return Price(median(times) if times else seconds, on_disk(size), "probed")
-            seconds = probes.bounded(lambda: probes.unlearn(plugin, step))
-            return Price(seconds, self._weights, "probed")
-        except Exception as error:  # what a method raises here it will have to raise in its cell
-            seconds = self._train(step, Cell("train", RETRAINED, 0)).seconds
-            why = f"guess, as retraining ({one_line(error)[:80]})"
-            return Price(seconds, self._weights, why)
-
-    def _own(self, step: Experiment, cell: Cell) -> Iterator[dict[str, Any]]:
-        for member in range(step.config.models):
-            other = Cell(cell.stage, cell.row, member)
-            if step.has(other):
-                yield step.store.record(cell.stage, step.key(other))["cost"]
-
-    def _finished(self, row: str, costs: str) -> list[dict[str, Any]]:
-        return [cost for run in self._runs for cost in run["rows"].get(row, {}).get(costs, [])]
-
-    @cached_property
-    def _runs(self) -> list[dict[str, Any]]:
-        """Records of finished runs on the same data, network, recipe and machine."""
-        config = self.experiment.config.model_dump(mode="json")
-        here = self.experiment.provenance
-        files = sorted(
-            Path(config["out"]).glob(f"runs/*/{RECORD}"), key=lambda f: f.stat().st_mtime
-        )
-        records = [read_record(file) for file in files[-20:]]
+    def _finished_runs(self) -> list[dict[str, Any]]:
+        """Records of finished runs on the same data, network, training and machine."""
+        config = self.context.config.model_dump(mode="json")
+        files = Path(config["out"]).glob(f"runs/*/{RECORD}")
+        newest = sorted(files, key=lambda file: file.stat().st_mtime)[-RECENT:]
+        here = {"processor": processor(), "device": str(self.context.once(Networks).device)}
         return [
             record
-            for record in records
+            for record in map(read_record, newest)
             if all(record["config"].get(key) == config[key] for key in ALIKE)
-            and record["config"]["train"] == config["train"]
-            and all(record["provenance"][key] == here[key] for key in ("processor", "device"))
+            and all(record["provenance"][key] == value for key, value in here.items())
         ]

@@ -1,295 +1,183 @@
-"""Runs cells: timed ones alone on the machine, the others side by side, with progress on stderr."""
+"""Make the missing cells of a group, here or on a cluster, with progress and locks.
+
+Timed cells run one at a time with nothing else on the machine, the others in parallel. A finished
+cell is stored at once, so nothing is lost by a kill. What another run is making on the same store
+is left to it, and waited for.
+"""
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from bench.config.schema import Config
-from bench.stages.context import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment, remembered
+from bench.engine.execute import execute, execute_in_worker, make_and_store
+from bench.engine.graph import Group
+from bench.engine.progress import Report
+from bench.stages.cell import Cell
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks
 from bench.storage.locks import Claims, host
-from bench.storage.store import Store, content_key
-
-if TYPE_CHECKING:
-    from bench.engine.cluster import Cluster
+from bench.storage.store import content_key
 
 PAUSE_SECONDS = 0.2  # between two looks at what another run is making
-Report = Callable[[str, int, int], None]
 
 
-def run_cells(
-    experiment: Experiment,
-    cells: list[Cell],
-    timed: int,
-    report: Report,
-    cluster: Cluster | None = None,
+class Cluster(Protocol):
+    """Other machines that make cells, see bench/engine/dask.py."""
+
+    @property
+    def address(self) -> str: ...
+
+    def make(
+        self,
+        context: Context,
+        cells: Iterator[Cell],
+        alone: bool,
+        mark: Callable[[Cell], bytes],
+    ) -> Iterator[Cell]: ...
+
+
+def make_group(
+    context: Context, group: Group, report: Report, cluster: Cluster | None = None
 ) -> None:
-    """Make every cell that is not there yet, here or on a ``cluster``.
-
-    Members below ``timed`` run one at a time with nothing beside them, so that their wall time is
-    theirs; the rest use all jobs. A finished cell is stored at once, so nothing is lost by a kill.
-    What another run is making on the same store is left to it, and waited for.
-    """
-    missing = [cell for cell in cells if not experiment.has(cell)]
+    """Make every cell of a group that is not stored yet."""
+    stage = group.stage
+    if stage.partial:
+        context.settle(group.cells)
+    missing = [cell for cell in runnable(context, group) if not context.has(cell)]
     if not missing:
         return
+    timed = context.config.timed if stage.timed else 0
     alone = [cell for cell in missing if cell.member < timed]
     together = [cell for cell in missing if cell.member >= timed]
-    stage, done = missing[0].stage, 0
-    report(stage, done, len(missing))
-    with Claims() as claims:
-        for batch, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
-            for _finished in _Batch(experiment, is_alone, cluster, claims).make(batch):
+    done, total = 0, len(missing)
+    report(stage.name, done, total)
+    with Claims() as locks:
+        for cells, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
+            for _cell in Batch(context, stage, is_alone, cluster, locks).make(cells):
                 done += 1
-                report(stage, done, len(missing))
+                report(stage.name, done, total)
+
+
+def runnable(context: Context, group: Group) -> list[Cell]:
+    """The cells whose inputs exist; the others fail for the reason for which an input failed."""
+    cells = []
+    for cell in group.cells:
+        lost = next((s for s in context.inputs(cell) if _is_lost(context, s)), None)
+        if lost is None:
+            cells.append(cell)
+        elif failure := context.failure(lost):
+            inherited = failure | {"member": cell.member}
+            context.store.write_failure(cell.stage, context.key(cell), inherited)
+    return cells
+
+
+def _is_lost(context: Context, cell: Cell) -> bool:
+    """Whether an input is missing; shared stages end the run where they fail."""
+    return not context.stages[cell.stage].shared and not context.has(cell)
 
 
 @dataclass
-class _Batch:
-    """Cells that are made side by side, each claimed when its turn comes."""
+class Batch:
+    """Cells that are made in parallel, each locked when its turn comes."""
 
-    experiment: Experiment
+    context: Context
+    stage: Stage
     alone: bool
     cluster: Cluster | None
-    claims: Claims
+    locks: Claims
 
     def make(self, cells: list[Cell]) -> Iterator[Cell]:
         """Make all cells that no other run makes meanwhile; yields those that are finished."""
         if not self.alone:
-            yield from self._until_there(cells)
+            yield from self._make_until_stored(cells)
             return
         machine = self.cluster.address if self.cluster else host()
-        turn = self.experiment.store.claim_path("alone", content_key(machine=machine))
-        while not self.claims.take(turn):
+        turn = self.context.store.claim_path("alone", content_key(machine=machine))
+        while not self.locks.take(turn):
             time.sleep(PAUSE_SECONDS)
         try:
-            yield from self._until_there(cells)
+            yield from self._make_until_stored(cells)
         finally:
-            self.claims.release(turn)
+            self.locks.release(turn)
 
-    def _until_there(self, cells: list[Cell]) -> Iterator[Cell]:
+    def _make_until_stored(self, cells: list[Cell]) -> Iterator[Cell]:
         while cells:
-            elsewhere: list[Cell] = []  # another run is at it
-            there: list[Cell] = []  # another run made it
-            trouble: list[Exception] = []
-            for cell in self._engine(self._claimed(cells, elsewhere, there, trouble)):
-                self.claims.release(self._claim(cell))
+            elsewhere: list[Cell] = []  # another run is making it
+            stored: list[Cell] = []  # another run made it
+            errors: list[Exception] = []
+            for cell in self._make_locked(self._lock_each(cells, elsewhere, stored, errors)):
+                self.locks.release(self._lock_path(cell))
                 yield cell
-            yield from there
-            if trouble:
-                raise trouble[0]
+            yield from stored
+            if errors:
+                raise errors[0]
             if len(elsewhere) == len(cells):
                 time.sleep(PAUSE_SECONDS)
             cells = elsewhere
 
-    def _claimed(
+    def _lock_each(
         self,
         cells: list[Cell],
         elsewhere: list[Cell],
-        there: list[Cell],
-        trouble: list[Exception],
+        stored: list[Cell],
+        errors: list[Exception],
     ) -> Iterator[Cell]:
-        """Cells to make now. ``trouble`` is put aside: joblib would lose what its thread raises."""
+        """Cells to make now. Errors are put aside: joblib would lose what its thread raises."""
         try:
             for cell in cells:
-                if not self.claims.take(self._claim(cell)):
+                if not self.locks.take(self._lock_path(cell)):
                     elsewhere.append(cell)
-                elif self.experiment.has(cell):
-                    self.claims.release(self._claim(cell))
-                    there.append(cell)
+                elif self.context.has(cell):
+                    self.locks.release(self._lock_path(cell))
+                    stored.append(cell)
                 else:
                     yield cell
         except Exception as error:
-            trouble.append(error)
+            errors.append(error)
 
-    def _claim(self, cell: Cell) -> Path:
-        return self.experiment.store.claim_path(cell.stage, self.experiment.key(cell))
+    def _lock_path(self, cell: Cell) -> Path:
+        return self.context.store.claim_path(cell.stage, self.context.key(cell))
 
-    def _engine(self, cells: Iterator[Cell]) -> Iterable[Cell]:
+    def _make_locked(self, cells: Iterator[Cell]) -> Iterable[Cell]:
+        if self.stage.here:
+            return in_threads(self.context, cells)
         if self.cluster:
-            return self.cluster.make(
-                self.experiment, cells, self.alone, lambda c: self.claims.mark(self._claim(c))
-            )
-        return _in_parallel(self.experiment, cells, self.alone)
+            mark = lambda cell: self.locks.mark(self._lock_path(cell))  # noqa: E731
+            return self.cluster.make(self.context, cells, self.alone, mark)
+        return in_processes(self.context, cells, self.alone)
 
 
-def _in_parallel(experiment: Experiment, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
-    jobs = experiment.jobs
-    if jobs == 1:
+def in_threads(context: Context, cells: Iterator[Cell]) -> Iterator[Cell]:
+    """Make cells in threads of this process, which share what they read."""
+    with ThreadPoolExecutor(context.config.threads) as pool:
+        futures = {pool.submit(make_and_store, context, cell): cell for cell in cells}
+        for future in as_completed(futures):
+            future.result()
+            yield futures[future]
+
+
+def in_processes(context: Context, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
+    """Make cells in this process, or in as many worker processes as there are jobs."""
+    networks = context.once(Networks)
+    if networks.jobs == 1:
         for cell in cells:
-            with one_thread():
-                make(experiment, cell, alone)
+            execute(context, cell, alone)
             yield cell
         return
     from joblib import Parallel, delayed
 
-    parallel = Parallel(n_jobs=jobs, batch_size=1, return_as="generator_unordered")
-    known = experiment.told, experiment.token, experiment.request
-    yield from parallel(delayed(_make_in_worker)(*known, cell, alone) for cell in cells)
-
-
-def _make_in_worker(
-    config: Config, token: str, request: int | None, cell: Cell, alone: bool
-) -> Cell:
-    with one_thread():
-        make(remembered(config, token, request), cell, alone)
-    return cell
+    parallel = Parallel(n_jobs=networks.jobs, batch_size=1, return_as="generator_unordered")
+    known = networks.settled_config, context.token
+    yield from parallel(delayed(execute_in_worker)(*known, cell, alone) for cell in cells)
 
 
 def release_workers() -> None:
-    """Have idle worker processes end beside what is left to do: the exit would wait for them."""
+    """Shut down idle worker processes without waiting, so that the exit does not block."""
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor(reuse=True).shutdown(wait=False)  # else it is replaced, and waited for
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
-
-
-_warm: set[Store] = set()
-
-
-def make(experiment: Experiment, cell: Cell, alone: bool) -> None:
-    """Make one cell and store it."""
-    from bench.stages.features import features
-    from bench.stages.predict import predict, untrained
-    from bench.stages.relearn import relearn
-    from bench.stages.train import train
-    from bench.stages.unlearn import prepare, unlearn
-    from bench.training.memory import give_back, keep_freed
-
-    keep_freed()
-    if alone and experiment.store not in _warm:
-        _warm_up(experiment)
-        _warm.add(experiment.store)
-    stages = {
-        "features": features,
-        "train": train,
-        "prepare": prepare,
-        "unlearn": unlearn,
-        "predict": predict,
-        "untrained": untrained,
-        "relearn": relearn,
-    }
-    stages[cell.stage](experiment, cell, alone)
-    give_back()  # between cells nothing is kept, or an idle worker would seem to leak
-
-
-def _warm_up(experiment: Experiment) -> None:
-    """A few training steps, not timed: the first ones of a process pay for its start."""
-    import torch
-
-    from bench import seeds
-
-    rng = seeds.torch_rng("warm-up")
-    few = experiment.part("train").take(torch.arange(min(256, len(experiment.part("train")))))
-    settings = experiment.recipe.settings.model_copy(update={"epochs": 2})
-    recipe = replace(experiment.recipe, settings=settings)
-    recipe.train(recipe.fresh_model(rng), few, rng)
-
-
-@contextmanager
-def progress(quiet: bool = False) -> Iterator[Report]:
-    """A bar with time left on a terminal, plain lines elsewhere; always on stderr."""
-    if quiet:
-        yield lambda _stage, _done, _total: None
-    elif sys.stderr.isatty():
-        with _progress_bar() as report:
-            yield report
-    else:
-        yield _plain_lines()
-
-
-@contextmanager
-def _progress_bar() -> Iterator[Report]:
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    columns = (
-        TextColumn("{task.description:<10}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        tasks = {}
-
-        def report(stage: str, done: int, total: int) -> None:
-            if stage not in tasks or bar.tasks[tasks[stage]].finished:
-                tasks[stage] = bar.add_task(stage, total=total)
-            bar.update(tasks[stage], completed=done)
-
-        yield report
-
-
-def _plain_lines(every_s: float = 15.0) -> Report:
-    started: dict[str, float] = {}
-    first: dict[str, float] = {}  # when the first cell was done: it waits for workers to start
-    last = 0.0
-
-    def report(stage: str, done: int, total: int) -> None:
-        nonlocal last
-        now = time.monotonic()
-        if done == 0:
-            started[stage] = now
-        if done <= 1:
-            first[stage] = now
-        if done not in (0, total) and now - last < every_s:
-            return
-        last = now
-        elapsed = now - started.setdefault(stage, now)
-        left = ""
-        if 1 < done < total:
-            left = f", about {(now - first[stage]) / (done - 1) * (total - done):.0f} s left"
-        print(f"{stage}: {done}/{total} ({elapsed:.0f} s{left})", file=sys.stderr, flush=True)
-
-    return report
-
-
-def plan(experiment: Experiment) -> list[list[Cell]]:
-    """All cells of an experiment, in groups that must follow one another."""
-    members = range(experiment.config.models)
-    starts = sorted({experiment.start(member) for member in members})
-    trained = (ORIGINAL, RETRAINED)
-    relearning = experiment.attacks_with("relearn")
-    untrained = [UNTRAINED] if experiment.attacks_with("untrained") else []
-    prepared = [label for label, plugin in experiment.methods.items() if plugin().prepares()]
-    if experiment.before:  # it was prepared when the originals were trained
-        prepared = []
-    return [
-        [Cell("train", row, i) for row in trained for i in members],
-        [Cell("prepare", row, i) for row in prepared for i in starts],
-        [Cell("unlearn", row, i) for row in experiment.methods for i in members],
-        [Cell("predict", row, i) for row in experiment.rows for i in members],
-        [Cell("untrained", row, i) for row in untrained for i in members],
-        [
-            Cell("relearn", row, i, a)
-            for a in relearning
-            for row in experiment.rows
-            for i in members
-        ],
-    ]

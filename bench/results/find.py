@@ -5,15 +5,12 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from bench.config.schema import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.results.run import RECORD
-
-if TYPE_CHECKING:
-    from bench.stages.context import Experiment
+from bench.results.manifest import missing_cells, read_manifest, stored_context
+from bench.results.records import RECORD
 
 
 def find_run(name: str, out: Path) -> Path:
@@ -76,45 +73,22 @@ def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
 
 
 def missing(folder: Path) -> str:
-    """One line: how many cells of each stage are there, which failed, and how to go on."""
-    from bench.config.schema import load_config
-    from bench.stages.context import Experiment
-
-    if _lacks_only_scores(folder):
+    """One line: how many cells of each stage are stored, which failed, and how to go on."""
+    resume = f"go on with: bench run --config {folder / CONFIG}"
+    try:
+        manifest, context = read_manifest(folder), stored_context(folder, {})
+    except UserError as error:
+        return f"{folder} is not finished: no {RECORD} ({error}); {resume}"
+    if not missing_cells(context, manifest):
         return f"{folder} is made but not scored; go on with: bench score {folder}"
-    go_on = f"go on with: bench run --config {folder / CONFIG}"
-    try:
-        experiment = Experiment(load_config({}, str(folder / CONFIG)))
-        counts = _counts(experiment)
-    except UserError as error:  # its data or plugins are not on this machine
-        return f"{folder} is not finished: no {RECORD} ({error}); {go_on}"
-    failed = [
-        f"{row}, model {member}: {failure['reason']}"
-        for step in experiment.requests
-        for row in step.methods
-        for member in range(step.config.models)
-        if (failure := step.failure(row, member))
+    stored: dict[str, list[bool]] = {}
+    for cell in manifest.keys:
+        stored.setdefault(cell.stage, []).append(context.has(cell))
+    counts = [f"{stage} {sum(has)}/{len(has)}" for stage, has in stored.items()]
+    failures = [
+        f"{cell.row}, model {cell.member}: {failure['reason']}"
+        for cell in manifest.keys
+        if cell.stage == "unlearn" and (failure := context.failure(cell))
     ]
-    told = f"; failed: {'; '.join(failed)}" if failed else ""
-    return f"{folder} is not finished (cells there: {', '.join(counts)}){told}; {go_on}"
-
-
-def _lacks_only_scores(folder: Path) -> bool:
-    from bench.engine.away import Away
-
-    try:
-        Away(folder).check()
-    except UserError:
-        return False
-    return True
-
-
-def _counts(experiment: Experiment) -> list[str]:
-    """Of each stage, how many cells are there and how many it has, over all requests."""
-    from bench.engine.local import plan
-
-    there: dict[str, list[bool]] = {}
-    for step in experiment.requests:
-        for cell in (cell for cells in plan(step) for cell in cells):
-            there.setdefault(cell.stage, []).append(step.has(cell))
-    return [f"{stage} {sum(found)}/{len(found)}" for stage, found in there.items()]
+    failed = f"; failed: {'; '.join(failures)}" if failures else ""
+    return f"{folder} is not finished (cells there: {', '.join(counts)}){failed}; {resume}"

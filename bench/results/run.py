@@ -1,8 +1,7 @@
-"""A run's folder: what is written when a run is finished, and that folder as a Python object."""
+"""A finished run as a Python object, read from its folder."""
 
 from __future__ import annotations
 
-import datetime
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property, partial
@@ -11,31 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.config.schema import Config
 from bench.errors import UserError
-from bench.plugins.card import about_of
 from bench.plugins.outputs import Population, Scores
-from bench.plugins.registry import Plugin
-from bench.stages.context import Cell, Experiment
-from bench.stages.score import as_record, from_record, gather
-from bench.storage.store import (
-    describe_file,
-    pack_arrays,
-    read_checked,
-    read_record,
-    unpack_arrays,
-    write_atomic,
-    write_record,
-)
+from bench.plugins.scores import from_record
+from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
+from bench.results.records import CURVES, EXTRAS, RECORD, REQUEST, request_folder
+from bench.stages.gather import StoredOutputs
+from bench.storage.store import read_checked, read_record, unpack_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from bench.reports.compare import Comparison
-
-RECORD = "run.json"
-CURVES, EXTRAS = "curves.npz", "extras.npz"
-REQUEST = "request-"
 
 
 @dataclass(frozen=True)
@@ -120,11 +106,14 @@ class Run:
         return compare(self)
 
     def outputs(self, row: str) -> Population:
-        """Logits of a row's models; needs the store beside the run."""
-        beside = {"out": str(self._home.parent.parent)}
-        config = Config.model_validate(self.record["config"] | beside)
-        found = gather(Experiment(config).at(self.record.get("request")))
-        rows = {**found.rows, "retrained": found.retrained}
+        """Logits of a row's models, from the store of the results folder; no data set is needed.
+
+        Raises UserError for an unknown row, and where the store was not copied along.
+        """
+        manifest, context = read_manifest(self._home), stored_context(self._home, {})
+        refuse_incomplete(self._home, context, manifest)
+        stored = StoredOutputs(context).at(self.record.get("request"))
+        rows = {**stored.rows, "retrained": stored.retrained}
         if row not in rows:
             raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
         return rows[row]
@@ -136,106 +125,3 @@ def _refuse_damaged(folder: Path, name: str) -> None:
         f"damaged file {folder / name} (its checksum does not match): make it anew with: bench "
         f"score {home}"
     )
-
-
-def request_folder(folder: Path, request: int | None) -> Path:
-    """Where the records of one of several requests lie in a run's folder."""
-    return folder if request is None else folder / f"{REQUEST}{request}"
-
-
-def write_run(
-    experiment: Experiment,
-    folder: Path,
-    scores: Scores,
-    extras: Mapping[str, np.ndarray] | None = None,
-) -> None:
-    """Write the run's curves and extras, then its record."""
-    arrays = {CURVES: pack_arrays(scores.curves), EXTRAS: pack_arrays(extras or {})}
-    for name, content in arrays.items():
-        write_atomic(folder / name, content)
-    config, split, data = experiment.config, experiment.split, experiment.data
-    record = {
-        "config": config.model_dump(mode="json"),
-        "data": {
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "note": data.note,
-            "classes": list(data.classes),
-        },
-        "scenario": experiment.scenario.label,
-        "split_note": split.note,
-        "model": experiment.model.label,
-        "precision": experiment.settings.precision,
-        "sizes": {
-            part: len(getattr(split, part))
-            for part in ("train", "forget", "retain", "validation", "test")
-        },
-        "rows": {row: row_record(experiment, row) for row in experiment.methods},
-        **request_record(experiment),
-        "provenance": experiment.provenance,
-        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "settings": settings(experiment),
-        "about": about(experiment),
-        "curves": describe_file(folder / CURVES, arrays[CURVES]),
-        "extras": describe_file(folder / EXTRAS, arrays[EXTRAS]),
-        **as_record(scores),
-    }
-    write_record(folder / RECORD, record)
-
-
-def settings(experiment: Experiment) -> dict[str, dict[str, Any]]:
-    """Every parameter of what was chosen by name, defaults spelled out: runs can be compared."""
-    return {kind: plugin.params for kind, plugin in _chosen(experiment).items()}
-
-
-def _chosen(experiment: Experiment) -> dict[str, Plugin]:
-    dataset = experiment.registry.resolve("datasets", experiment.config.dataset)
-    return {"dataset": dataset, "scenario": experiment.scenario, "model": experiment.model}
-
-
-def about(experiment: Experiment) -> dict[str, dict[str, str]]:
-    """What the plugins' own files say of them, by label: a report travels without the code."""
-    kinds = {"attacks": experiment.attacks, "methods": experiment.methods}
-    kinds |= {kind: {plugin.label: plugin} for kind, plugin in _chosen(experiment).items()}
-    return {
-        kind: {label: about_of(plugin.target) for label, plugin in plugins.items()}
-        for kind, plugins in kinds.items()
-    }
-
-
-def request_record(experiment: Experiment) -> dict[str, int]:
-    """Which of several requests it is, of how many, and for how many examples it asks."""
-    if experiment.request is None:
-        return {}
-    asked = len(experiment.split.asked)
-    return {"request": experiment.request, "requests": len(experiment.requests), "asked": asked}
-
-
-def row_record(experiment: Experiment, row: str) -> dict[str, Any]:
-    """A method's costs, notes and failures over its cells."""
-    plugin = experiment.methods[row]
-    cells = [Cell("unlearn", row, member) for member in range(experiment.config.models)]
-    there = [cell for cell in cells if experiment.has(cell)]
-    records = [experiment.store.record("unlearn", experiment.key(cell)) for cell in there]
-    prepared = []
-    if plugin().prepares():
-        starts = dict.fromkeys(experiment.start(cell.member) for cell in there)
-        prepares = [Cell("prepare", row, start) for start in starts]
-        prepared = [experiment.store.record("prepare", experiment.key(c)) for c in prepares]
-    failures = [experiment.failure(row, cell.member) for cell in cells if cell not in there]
-    return {
-        "params": plugin.params,
-        "code": plugin.version,
-        "needs": list(plugin().requirements()),
-        "done": len(there),
-        "notes": [{"member": r["member"], "text": t} for r in records for t in r["notes"]],
-        "cost": [r["cost"] for r in records],
-        "prepares": plugin().prepares(),
-        "prepare_cost": [r["cost"] for r in prepared],
-        "carry_cost": [r["carry_cost"] for r in records if "carry_cost" in r],
-        "failures": [
-            {name: failure[name] for name in ("member", "stage", "reason", "file")}
-            for failure in failures
-            if failure
-        ],
-    }

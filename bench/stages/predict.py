@@ -2,30 +2,47 @@
 
 from __future__ import annotations
 
-from bench import seeds
+from typing import Any
+
 from bench.plugins.outputs import PARTS
-from bench.stages.context import Cell, Experiment
+from bench.stages.cell import Artefact, Cell, Size
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks
 from bench.training.trainer import predict as logits_of
 
-SPLIT_NAME = {"retain": "retain_sample"}
+SPLIT_NAME = {"retain": "retain_sample"}  # predictions are stored for a part of the retain set
 
 
-def predict(experiment: Experiment, cell: Cell, _alone: bool) -> None:
-    """Compute and store the logits of one model."""
-    model = experiment.load_model(cell.row, cell.member)
-    logits = {
-        part: logits_of(model, experiment.part(SPLIT_NAME.get(part, part))).numpy()
-        for part in PARTS
-    }
-    record = {"row": cell.row, "member": cell.member}
-    experiment.store.write("predict", experiment.key(cell), record, **logits)
+class Predict(Stage):
+    """Compute the logits of one model: float32 [examples, classes] for each part."""
 
+    name, version, phase = "predict", 2, "predict"
 
-def untrained(experiment: Experiment, cell: Cell, _alone: bool) -> None:
-    """Compute and store the logits on Df of a network as it is before any training."""
-    name = experiment.seed_name("untrained", cell.member)
-    with seeds.isolated(seeds.derive(*name, "global")):
-        model = experiment.recipe.fresh_model(seeds.torch_rng(*name)).eval()
-    logits = {"forget": logits_of(model, experiment.part("forget")).numpy()}
-    record = {"row": cell.row, "member": cell.member}
-    experiment.store.write("untrained", experiment.key(cell), record, **logits)
+    def cells(self, context: Context) -> list[Cell]:
+        return [
+            Cell(self.name, row, member, request)
+            for request in context.requests
+            for row in context.rows
+            for member in context.members
+        ]
+
+    def inputs(self, context: Context, cell: Cell) -> list[Cell]:
+        model = context.model_cell(cell.row, cell.member, cell.request)
+        return [*context.once(Networks).data_cells, model]
+
+    def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        return {"request": cell.request}
+
+    def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
+        networks = context.once(Networks)
+        model = networks.load_model(context.model_cell(cell.row, cell.member, cell.request))
+        logits = {
+            part: logits_of(model, networks.part(SPLIT_NAME.get(part, part), cell.request)).numpy()
+            for part in PARTS
+        }
+        return Artefact({"row": cell.row, "member": cell.member}, logits)
+
+    def size(self, context: Context, cell: Cell) -> Size:
+        split = context.split_at(cell.request)
+        examples = sum(len(getattr(split, SPLIT_NAME.get(part, part))) for part in PARTS)
+        return Size(forward=examples, bytes=4 * examples * len(split.classes))

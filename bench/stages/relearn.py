@@ -1,10 +1,11 @@
-"""Relearn: how long does a model need to learn Df again? Asked for by attacks that declare it.
+"""Relearn: how long does a model need to learn the forget set again?
 
-Every model of every row, and the retrained ones, learns the whole training set again from where it
-stands, the members of a pair in the same order, until it does as well on Df as the original model
-it is compared with. What an attack's parameters are called is what this stage knows:
-``lr``, ``batch_size``, ``epochs``, and ``margin`` (to accuracy) or ``draws``, ``anchor``, ``slack``
-(to loss); see attacks/ain.py and attacks/relearn_time.py for where the two protocols come from.
+Asked for by attacks that declare it. Every model of every row, and the retrained ones, learns the
+whole training set again from where it stands, the members of a pair in the same order, until it
+does as well on the forget set as the original model it is compared with. This stage reads the
+attack's parameters by name: ``lr``, ``batch_size``, ``epochs``, and ``margin`` (to accuracy) or
+``draws``, ``anchor``, ``slack`` (to loss); see attacks/ain.py and attacks/relearn_time.py for where
+the two protocols come from.
 """
 
 from __future__ import annotations
@@ -12,37 +13,64 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
 
 from bench import seeds
 from bench.data.examples import Examples
-from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.stages.cell import ORIGINAL, Artefact, Cell, Size
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks
 from bench.training.trainer import accuracy, predict, trainable, training_mode
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 
 
-def relearn(experiment: Experiment, cell: Cell, _alone: bool) -> None:
-    """Measure and store the steps of one model, and whether it got there."""
-    plugin = experiment.attacks[cell.attack]
-    name = experiment.seed_name("relearn", cell.attack, cell.member)
-    model = experiment.load_model(cell.row, cell.member)
-    original = experiment.load_model(ORIGINAL, experiment.start(cell.member))
-    measure = {"accuracy": to_accuracy, "loss": to_loss}[plugin.target.until]
-    data = experiment.part("train"), experiment.part("forget")
-    with seeds.isolated(seeds.derive(*name, "global")):
-        steps, reached = measure(model, original, *data, seeds.torch_rng(*name), plugin.params)
-    record = {"row": cell.row, "member": cell.member, "attack": cell.attack}
-    key = experiment.key(cell)
-    experiment.store.write(
-        "relearn",
-        key,
-        record,
-        steps=torch.tensor(steps).numpy(),
-        reached=torch.tensor(reached).numpy(),
-    )
+class Relearn(Stage):
+    """Measure how many steps one model needs, and whether it gets there."""
+
+    name, version, phase = "relearn", 2, "predict"
+
+    def cells(self, context: Context) -> list[Cell]:
+        return [
+            Cell(self.name, row, member, request, attack)
+            for request in context.requests
+            for attack in context.attacks_reading(self.name)
+            for row in context.rows
+            for member in context.members
+        ]
+
+    def inputs(self, context: Context, cell: Cell) -> list[Cell]:
+        return [*context.once(Networks).data_cells, *_models(context, cell)]
+
+    def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        return {"attack": context.attacks[cell.attack].identity, "request": cell.request}
+
+    def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
+        networks, plugin = context.once(Networks), context.attacks[cell.attack]
+        name = context.seed_name("relearn", cell.attack, cell.member)
+        model, original = (networks.load_model(source) for source in _models(context, cell))
+        measure = {"accuracy": to_accuracy, "loss": to_loss}[plugin.target.until]
+        data = networks.part("train"), networks.part("forget", cell.request)
+        with seeds.isolated(seeds.derive(*name, "global")):
+            rng = seeds.torch_rng(*name)
+            steps, reached = measure(model, original, *data, rng, plugin.params)
+        record = {"row": cell.row, "member": cell.member, "attack": cell.attack}
+        return Artefact(record, {"steps": np.array(steps), "reached": np.array(reached)})
+
+    def size(self, context: Context, cell: Cell) -> Size:
+        """Unknown in advance; assume one epoch, evaluating the forget set after every step."""
+        train, split = len(context.split.train), context.split_at(cell.request)
+        steps = train / context.config.train.batch_size
+        return Size(train + steps * len(split.forget), train, is_guess=True)
+
+
+def _models(context: Context, cell: Cell) -> list[Cell]:
+    """The model that learns again, and the original that says how well."""
+    original = context.model_cell(ORIGINAL, context.start(cell.member), None)
+    return [context.model_cell(cell.row, cell.member, cell.request), original]
 
 
 def to_accuracy(

@@ -6,13 +6,13 @@ scenario: poison rates and draws are compared on the same test examples, and set
 chosen on one draw meet the others' test set for the first time. The scenario sees the training set
 alone. All index arrays are sorted.
 
-Where there are several requests, one after another, a split stands for all of them; ``after`` gives
-that of each. All ask the same sample of what none of them forgets.
+Where there are several requests, one after another, one split stands for all of them. All of them
+ask the same sample of what none of them forgets.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import Any
 
@@ -20,91 +20,90 @@ import numpy as np
 
 from bench import seeds
 from bench.config.schema import Config
+from bench.data.split import Split
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Plugin
 from bench.plugins.scenario import TrainingSet
-from bench.storage.store import Store, content_key
+from bench.stages.cell import Artefact, Cell, Size
+from bench.stages.context import Context, Stage
 
-VERSION = 2
-
-
-@dataclass(frozen=True)
-class Split:
-    """Indices into the data set, and both labels of every training example.
-
-    ``forget`` and ``retain`` are positions in ``train`` (0..len(train)-1); ``retain_sample`` is the
-    fixed part of ``retain`` that predictions are made for. ``order``: where there are several
-    requests, which of them asks for each training example, 0: none. Then ``forget`` is what the
-    first ``request`` of them asked for, and ``retain`` the rest.
-    """
-
-    key: str
-    train: np.ndarray
-    validation: np.ndarray
-    test: np.ndarray
-    forget: np.ndarray
-    retain: np.ndarray
-    retain_sample: np.ndarray
-    train_labels: np.ndarray
-    true_labels: np.ndarray
-    goal: str
-    note: str = ""
-    order: np.ndarray | None = None
-    request: int | None = None
-
-    @property
-    def requests(self) -> int:
-        """How many requests there are, one after another; 0: there is one, and no order."""
-        return 0 if self.order is None else int(self.order.max())
-
-    @property
-    def asked(self) -> np.ndarray:
-        """What a method is asked to forget now: the latest request's examples alone."""
-        if self.order is None or self.request is None:
-            return self.forget
-        return np.flatnonzero(self.order == self.request)
-
-    def after(self, request: int) -> Split:
-        """Who is forgotten and who is left when requests 1 to ``request`` have been made."""
-        gone = (self.order > 0) & (self.order <= request)
-        forget, retain = np.flatnonzero(gone), np.flatnonzero(~gone)
-        return replace(self, forget=forget, retain=retain, request=request)
+SIDE = 96  # pixels of an image that a report shows; larger ones are thinned
 
 
-def make_split(config: Config, data: Data, scenario: Plugin, store: Store) -> Split:
-    """The split of a run: read from the store, or drawn. Drawing it writes nothing."""
-    inputs: dict[str, Any] = {
-        "version": VERSION,
-        "data": data.fingerprint,
-        "scenario": scenario.identity,
-        "seed": config.seed,
-        "subset": config.subset,
-        "validation": config.validation if data.validation is None else None,
-        "test": config.test if data.test is None else None,
-        "retain_sample": config.retain_sample,
-    }
-    key = content_key(stage="split", **inputs)
-    if store.has("split", key):
-        record = store.record("split", key)
-        told = {name: record[name] for name in ("goal", "note") if name in record}
-        return Split(key, **store.arrays("split", key), **told)
-    return _draw(config, data, scenario, key)
+class DrawSplit(Stage):
+    """Draw the split and keep what scores and reports need of the data set."""
+
+    name, version, phase, shared = "split", 3, "train", True
+
+    def cells(self, context: Context) -> list[Cell]:
+        return [Cell("split")]
+
+    def inputs(self, context: Context, cell: Cell) -> list[Cell]:
+        return []
+
+    def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        config, data = context.config, context.data
+        return {
+            "data": data.fingerprint,
+            "scenario": context.scenario.identity,
+            "seed": config.seed,
+            "subset": config.subset,
+            "validation": config.validation if data.validation is None else None,
+            "test": config.test if data.test is None else None,
+            "retain_sample": config.retain_sample,
+        }
+
+    def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
+        split = draw(context.config, context.data, context.scenario)
+        split = with_samples(split, context.data)
+        return Artefact(split.facts, split.arrays)
+
+    def size(self, context: Context, cell: Cell) -> Size:
+        return Size(bytes=sum(array.nbytes for array in context.split.arrays.values()))
 
 
-def save_split(split: Split, store: Store) -> None:
-    """Store a split, both labels and the poisoned indices included, unless it is there."""
-    if not store.has("split", split.key):
-        arrays = {k: v for k, v in vars(split).items() if isinstance(v, np.ndarray)}
-        sizes = {name: len(array) for name, array in arrays.items()}
-        record = {"goal": split.goal, "note": split.note, "sizes": sizes}
-        store.write("split", split.key, record, **arrays)
+def draw(config: Config, data: Data, scenario: Plugin) -> Split:
+    """Draw the split of a run; raises UserError where the data set is too small for it."""
 
-
-def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
     def rng_for(*purpose: str) -> np.random.Generator:
         return seeds.numpy_rng(config.seed, data.fingerprint, "split", *purpose)
 
+    train, validation, test = draw_parts(config, data, rng_for)
+    training = TrainingSet(data.labels[train], data.classes)
+    if data.subjects is not None:
+        training = replace(training, subjects=data.subjects[train], copies=data.copies(train))
+    request = scenario(training, rng_for("scenario", scenario.label))
+    forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
+    sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
+    return Split(
+        train=train,
+        validation=validation,
+        test=test,
+        forget=forget,
+        retain=retain,
+        retain_sample=np.sort(sample),
+        train_labels=request.train_labels,
+        true_labels=data.labels[train],
+        validation_labels=data.labels[validation],
+        test_labels=data.labels[test],
+        goal=request.goal,
+        note=request.note,
+        order=request.order,
+        data=data.name,
+        fingerprint=data.fingerprint,
+        classes=data.classes,
+        scale=data.scale,
+        data_note=data.note,
+        subjects=data.subjects,
+        **_grouped(data),
+    )
+
+
+def draw_parts(
+    config: Config, data: Data, rng_for: Any
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Training, validation and test examples: fixed by the data set, else drawn class by class."""
     everything = np.arange(len(data.labels))
     if data.test is None:
         free = everything if data.validation is None else np.setdiff1d(everything, data.validation)
@@ -126,27 +125,8 @@ def _draw(config: Config, data: Data, scenario: Plugin, key: str) -> Split:
         train, validation = _stratified(
             data, pool, config.validation, rng_for("validation"), "validation"
         )
-    training = TrainingSet(data.labels[train], data.classes)
-    if data.subjects is not None:
-        training = replace(training, subjects=data.subjects[train], copies=data.copies(train))
-    request = scenario(training, rng_for("scenario", scenario.label))
-    forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
-    sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
     refuse_overlaps({"training": train, "validation": validation, "test": test})
-    return Split(
-        key=key,
-        train=train,
-        validation=validation,
-        test=test,
-        forget=forget,
-        retain=retain,
-        retain_sample=np.sort(sample),
-        train_labels=request.train_labels,
-        true_labels=data.labels[train],
-        goal=request.goal,
-        note=request.note,
-        order=request.order,
-    )
+    return train, validation, test
 
 
 def refuse_overlaps(sets: dict[str, np.ndarray]) -> None:
@@ -179,3 +159,22 @@ def _stratified(
             f"each class represented): {error}"
         ) from error
     return np.sort(rest), np.sort(drawn)
+
+
+def _grouped(data: Data) -> dict[str, np.ndarray]:
+    """The groups of a data set as numbers with their names, where it knows any."""
+    if data.groups is None:
+        return {}
+    names, numbers = np.unique(data.groups, return_inverse=True)
+    return {"groups": numbers.astype(np.int32), "group_names": names}
+
+
+def with_samples(split: Split, data: Data) -> Split:
+    """The split with the forgotten images that a report shows, of every request."""
+    if data.is_table:
+        return split
+    steps = [split.after(number) for number in range(1, split.requests + 1)] or [split]
+    places = np.unique(np.concatenate([step.samples for step in steps]))
+    images = np.stack([data.images[place] for place in split.train[places]])
+    step = -(-max(images.shape[1:3]) // SIDE)
+    return replace(split, sample_places=places, sample_images=images[:, ::step, ::step])

@@ -1,4 +1,4 @@
-"""Unlearn: a method forgets Df from its private copy of an original; and what it prepared for that.
+"""Unlearn: a method forgets the forget set, starting from its private copy of an original.
 
 Where there are several requests, one after another, a method is given its own model of the request
 before, and only the examples that are asked for now.
@@ -10,142 +10,143 @@ the reason. Such a cell does not count as done and does not stop the others.
 from __future__ import annotations
 
 import hashlib
-import traceback
-from collections.abc import Callable
-from typing import TypeVar
+from dataclasses import replace
+from typing import Any
 
 import torch
 from torch import nn
 
 from bench import seeds
-from bench.errors import ContractError, UserError
+from bench.errors import ContractError
 from bench.plugins.method import Task
-from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.stages.attempt import attempt
+from bench.stages.cell import ORIGINAL, RETRAIN, Artefact, Cell, Size
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks
 from bench.training.cost import Cost, measured
 from bench.training.trainer import predict
 
-Outcome = TypeVar("Outcome")
+Statistics = dict[str, torch.Tensor]
 
 
-def prepare(experiment: Experiment, cell: Cell, alone: bool) -> None:
-    """Compute and store what a method may cache at training time: the forget set is not known."""
-    plugin = experiment.methods[cell.row]
-    model = experiment.load_model(ORIGINAL, cell.member)
-    data = experiment.part("train")
-    seed = seeds.derive(*experiment.seed_name("prepare", cell.row, cell.member))
+class Unlearn(Stage):
+    """Make one unlearned model."""
 
-    def work() -> tuple[dict[str, torch.Tensor], Cost]:
-        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
-            return plugin().prepare(model, data), cost
+    name, version, phase, timed = "unlearn", 2, "unlearn", True
 
-    outcome = _attempt(experiment, cell, work)
-    if outcome:
-        statistics, cost = outcome
-        record = {"method": cell.row, "member": cell.member, "cost": cost.as_record()}
-        experiment.store.write_tensors("prepare", experiment.key(cell), record, statistics)
+    def cells(self, context: Context) -> list[Cell]:
+        return [
+            Cell(self.name, label, member, request)
+            for request in context.requests
+            for label in context.method_labels
+            for member in context.members
+        ]
 
+    def inputs(self, context: Context, cell: Cell) -> list[Cell]:
+        method, start = context.methods[cell.row](), context.start(cell.member)
+        prepared = [Cell("prepare", cell.row, start)] if method.prepares() else []
+        earlier = context.earlier(cell.request)
+        used = earlier if method.carries() else earlier[-1:]
+        return [
+            *context.once(Networks).data_cells,
+            context.model_cell(ORIGINAL, start, None),
+            *prepared,
+            *(context.model_cell(cell.row, cell.member, request) for request in used),
+        ]
 
-def unlearn(experiment: Experiment, cell: Cell, alone: bool) -> None:
-    """Make and store one unlearned model, or the record of why there is none."""
-    plugin = experiment.methods[cell.row]
-    name = _seed_name(experiment, "unlearn", cell)
-    statistics = prepared(experiment, cell)
-    earlier = experiment.history[:-1] if plugin().carries() else []
-    carried = [given(step, cell, "carried", statistics) for step in earlier]
-    model, task = given(experiment, cell, "unlearn", statistics)
+    def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
+        alike = context.start(cell.member) == cell.member
+        return {
+            "method": context.methods[cell.row].identity,
+            "member": None if alike else cell.member,  # else the original tells members apart
+            "request": cell.request,
+        }
 
-    def work() -> tuple[nn.Module, dict[str, Cost]]:
-        before = fingerprint(model)
+    def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
+        networks, plugin = context.once(Networks), context.methods[cell.row]
+        name = _seed_name(context, "unlearn", cell)
+        statistics = prepared_statistics(context, cell)
+        requests = context.earlier(cell.request) if plugin().carries() else []
+        steps = [replace(cell, request=request) for request in requests]
+        earlier = [(step, *given(context, step, "carried", statistics)) for step in steps]
+        model, task = given(context, cell, "unlearn", statistics)
         seed = seeds.derive(*name, "global")
-        spent = carry(experiment, cell, carried, task, alone)
-        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
-            result = plugin().unlearn(model, task)
-        check_result(model, before, result, task)
-        check_answers(experiment, result)
-        return result, {"cost": cost} | ({"carry_cost": spent} if spent else {})
-
-    outcome = _attempt(experiment, cell, work)
-    if outcome:
-        result, costs = outcome
+        with attempt(cell):
+            before = fingerprint(model)
+            carry_cost = carry(context, earlier, task, alone)
+            with seeds.isolated(seed), measured(networks.device, alone) as cost:
+                result = plugin().unlearn(model, task)
+            check_result(model, before, result, task)
+            _check_answers(context, cell, result)
         record = {
             "method": cell.row,
             "params": plugin.params,
             "member": cell.member,
             "seed": list(name),
             "notes": task.notes,
-            **{kind: cost.as_record() for kind, cost in costs.items()},
+            "cost": cost.as_record(),
+            **({"carry_cost": carry_cost.as_record()} if carry_cost else {}),
         }
-        experiment.store.write_tensors("unlearn", experiment.key(cell), record, result.state_dict())
+        return Artefact(record, tensors=result.state_dict())
+
+    def size(self, context: Context, cell: Cell) -> Size:
+        networks, split = context.once(Networks), context.split_at(cell.request)
+        passes = len(split.retain) * context.config.train.epochs
+        is_guess = cell.row != RETRAIN  # what a method does, only the method knows
+        return Size(passes, passes, networks.weight_bytes, is_guess)
+
+    def warm_up(self, context: Context) -> None:
+        context.once(Networks).warm_up()
 
 
-def _attempt(experiment: Experiment, cell: Cell, work: Callable[[], Outcome]) -> Outcome | None:
-    """Run a method's code; what it raises becomes a failure record."""
-    try:
-        return work()
-    except (Exception, SystemExit) as error:
-        known = isinstance(error, (ContractError, UserError))
-        reason = str(error) if known else f"{type(error).__name__}: {error}"
-        record = {
-            "method": cell.row,
-            "member": cell.member,
-            "stage": cell.stage,
-            "reason": reason.partition("\n")[0],
-            "traceback": "".join(traceback.format_exception(error)),
-        }
-        key = experiment.key(Cell("unlearn", cell.row, cell.member))
-        experiment.store.write_failure("unlearn", key, record)
-        return None
-
-
-def prepared(experiment: Experiment, cell: Cell) -> dict[str, torch.Tensor]:
+def prepared_statistics(context: Context, cell: Cell) -> Statistics:
     """The statistics of the method's own original, on the device; none where it uses none."""
-    if not experiment.methods[cell.row]().prepares():
+    if not context.methods[cell.row]().prepares():
         return {}
-    key = experiment.key(Cell("prepare", cell.row, experiment.start(cell.member)))
-    stored = experiment.store.tensors("prepare", key)
-    return {name: tensor.to(experiment.device) for name, tensor in stored.items()}
+    source = Cell("prepare", cell.row, context.start(cell.member))
+    stored = context.store.tensors(source.stage, context.key(source))
+    device = context.once(Networks).device
+    return {name: tensor.to(device) for name, tensor in stored.items()}
 
 
 def given(
-    experiment: Experiment, cell: Cell, purpose: str, statistics: dict[str, torch.Tensor]
+    context: Context, cell: Cell, purpose: str, statistics: Statistics
 ) -> tuple[nn.Module, Task]:
     """What a method is given in one cell: the model, and the task with its guarded views."""
+    networks = context.once(Networks)
     task = Task(
-        forget=experiment.part("asked"),
-        retain=experiment.part("retain"),
-        validation=experiment.part("validation"),
-        recipe=experiment.recipe,
-        rng=seeds.torch_rng(*_seed_name(experiment, purpose, cell)),
-        goal=experiment.split.goal,
+        forget=networks.part("asked", cell.request),
+        retain=networks.part("retain", cell.request),
+        validation=networks.part("validation"),
+        recipe=networks.trainer,
+        rng=seeds.torch_rng(*_seed_name(context, purpose, cell)),
+        goal=context.split.goal,
         statistics=statistics,
-        needs=experiment.methods[cell.row]().requirements(),
+        needs=context.methods[cell.row]().requirements(),
     )
-    return experiment.starting_model(cell.row, cell.member), task
+    return networks.starting_model(cell.row, cell.member, cell.request), task
 
 
-def _seed_name(experiment: Experiment, purpose: str, cell: Cell) -> tuple[str | int, ...]:
-    turn = [part for pair in experiment.turn.items() for part in pair]
-    return experiment.seed_name(purpose, cell.row, cell.member, *turn)
+def _seed_name(context: Context, purpose: str, cell: Cell) -> tuple[str | int, ...]:
+    turn: tuple[str | int, ...] = () if cell.request is None else ("request", cell.request)
+    return context.seed_name(purpose, cell.row, cell.member, *turn)
 
 
 def carry(
-    experiment: Experiment,
-    cell: Cell,
-    earlier: list[tuple[nn.Module, Task]],
-    task: Task,
-    alone: bool,
+    context: Context, earlier: list[tuple[Cell, nn.Module, Task]], task: Task, alone: bool
 ) -> Cost | None:
-    """Give ``task`` the statistics that the earlier requests left; what the last of them cost.
+    """Give ``task`` the statistics that earlier requests leave behind; the cost of the last one.
 
-    They are found anew for each request: stored, they would be the largest files of a run.
+    They are computed again for each request: stored, they would be the largest files of a run.
     """
-    method, statistics, last = experiment.methods[cell.row](), task.statistics, None
-    for step, (model, before) in zip(experiment.history, earlier, strict=False):
-        before.statistics = statistics
-        seed = seeds.derive(*_seed_name(step, "carried", cell), "global")
-        with seeds.isolated(seed), measured(experiment.device, alone) as cost:
-            statistics = method.carried(model, before)
-        refuse_violations(before)
+    statistics, last = task.statistics, None
+    device = context.once(Networks).device
+    for cell, model, step in earlier:
+        step.statistics = statistics
+        seed = seeds.derive(*_seed_name(context, "carried", cell), "global")
+        with seeds.isolated(seed), measured(device, alone) as cost:
+            statistics = context.methods[cell.row]().carried(model, step)
+        refuse_violations(step)
         last = cost
     task.statistics = statistics
     return last
@@ -183,8 +184,9 @@ def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -
         raise ContractError(f"returned non-finite weights (NaN or infinity) in {broken[0]}")
 
 
-def check_answers(experiment: Experiment, result: nn.Module) -> None:
+def _check_answers(context: Context, cell: Cell, result: nn.Module) -> None:
     """Raise ContractError where finite weights are so large that outputs are not finite."""
     for part in ("forget", "validation"):
-        if not torch.isfinite(predict(result, experiment.part(part))).all():
+        examples = context.once(Networks).part(part, cell.request)
+        if not torch.isfinite(predict(result, examples)).all():
             raise ContractError(f"returned a model with non-finite outputs on the {part} set")

@@ -1,8 +1,8 @@
 """Cells on other machines: a dask scheduler hands them to its workers, and to others if one dies.
 
-A worker that can read the submitting run's claim on a cell sees the same store, by whatever path,
+A worker that can read the submitting run's lock on a cell sees the same store, by whatever path,
 and works in it like a local process. Any other worker keeps a store of its own in a temporary
-folder: it is sent the artefacts that a cell needs, as packed files with their checksums, and sends
+folder: it is sent the artefacts that a cell reads, as packed files with their checksums, and sends
 back what it made, which the submitting side writes. Data sets are not sent: each worker reads its
 own copy, and a worker whose data, plugins or version differ would make artefacts with other keys
 and is refused.
@@ -13,7 +13,7 @@ several workers died of it or where a worker cannot import the package, and wait
 
 from __future__ import annotations
 
-import sys
+import logging
 import tempfile
 import threading
 import time
@@ -27,18 +27,22 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.config.schema import Config
+from bench.engine.execute import execute, remembered_context
 from bench.errors import UserError
-from bench.stages.context import ORIGINAL, RETRAINED, Cell, Experiment, remembered
+from bench.stages.cell import Cell
+from bench.stages.context import Context
+from bench.stages.networks import Networks
+from bench.storage.locks import host
 from bench.storage.store import Packed, Store
 
 if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
+log = logging.getLogger(__name__)
 Name = tuple[str, str]  # kind and key of an artefact
 SECONDS_TO_CONNECT = 10
 SECONDS_TO_LOOK, SECONDS_TO_POLL = 5.0, 0.02  # whether workers are left, or cells are finished
 AHEAD = 2  # cells that are handed out for each that runs
-KEPT = {"split", "features"}  # what many cells need; a worker keeps it
 
 
 @dataclass(frozen=True)
@@ -49,18 +53,18 @@ class Order:
     config: Config
     plugins: list[tuple[str, str]]  # file name, source
     token: str
-    request: int | None
     cell: Cell
     alone: bool
     name: Name
-    mark: bytes  # what the claim says, for who can read it
+    mark: bytes  # what the lock file says, for a worker that can read it
     needs: list[Name]
+    kept: list[Name]  # of these, what many cells need: the worker keeps them
     given: dict[Name, Packed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of an order: lacking artefacts, or what was made (None: it is in the store)."""
+    """The answer to an order: missing artefacts, or what was made (None: it is in the store)."""
 
     lacking: list[Name] = field(default_factory=list)
     made: Packed | None = None
@@ -85,8 +89,6 @@ def connected(config: Config) -> Iterator[Cluster | None]:
     if config.scheduler is None:
         yield None
         return
-    import logging
-
     import dask
     from distributed import Client
     from distributed.comm import resolve_address
@@ -120,16 +122,16 @@ class Cluster:
 
     def make(
         self,
-        experiment: Experiment,
+        context: Context,
         cells: Iterator[Cell],
         alone: bool,
         mark: Callable[[Cell], bytes],
     ) -> Iterator[Cell]:
-        """Make all ``cells``, each of which is claimed when it is drawn; yields finished ones."""
+        """Make all ``cells``, each of which is locked when it is drawn; yields finished ones."""
         from distributed import as_completed
 
         orders: dict[Future, Order] = {}
-        base = _base_order(self.run, experiment, alone)
+        prepare = self._orders(context, alone, mark)
         finished = as_completed(loop=self.client.loop)
 
         def submit(order: Order) -> None:  # to any: dask (2026.8) forgets pinned tasks of the dead
@@ -143,7 +145,7 @@ class Cluster:
                 cell = next(cells, None)
                 if cell is None:
                     return
-                submit(self._order(base, experiment, cell, mark(cell)))
+                submit(prepare(cell))
 
         try:
             refill()
@@ -152,10 +154,10 @@ class Cluster:
                 reply = self._result(future, order)
                 if reply.lacking:
                     self.sends = True
-                    submit(_with(order, experiment.store, reply.lacking))
+                    submit(_with(order, context.store, reply.lacking))
                     continue
                 if reply.made is not None:
-                    _receive(experiment, order, reply.made)
+                    context.store.unpack(*order.name, reply.made)
                 yield order.cell
                 refill()
         finally:
@@ -173,9 +175,9 @@ class Cluster:
                 was_alone, alone = alone, self._has_no_worker()
                 look_at = now + SECONDS_TO_LOOK
                 if alone and not was_alone:
-                    _say(f"no worker: waiting; start some with 'dask worker {self.address}'")
+                    log.warning(f"no worker: waiting; start some with 'dask worker {self.address}'")
                 elif was_alone and not alone:
-                    _say("workers are there, going on")
+                    log.warning("workers are there, going on")
             time.sleep(SECONDS_TO_POLL)
 
     def _has_no_worker(self) -> bool:
@@ -184,12 +186,27 @@ class Cluster:
         except OSError:  # a lost scheduler is told of by what was handed to it
             return False
 
-    def _order(self, base: Order, experiment: Experiment, cell: Cell, mark: bytes) -> Order:
-        wanted = needs(experiment, cell)
-        name = cell.stage, experiment.key(cell)
-        order = replace(base, cell=cell, name=name, mark=mark, needs=wanted)
-        if self.sends:
-            order = _with(order, experiment.store, [n for n in wanted if n[0] not in KEPT])
+    def _orders(
+        self, context: Context, alone: bool, mark: Callable[[Cell], bytes]
+    ) -> Callable[[Cell], Order]:
+        """A function that writes the order for a cell."""
+        config = context.once(Networks).settled_config
+        here = {
+            "out": str(Path(config.out).resolve()),
+            "plugins": [str(Path(file).resolve()) for file in config.plugins],
+        }
+        sources = [(Path(file).name, Path(file).read_text("utf-8")) for file in config.plugins]
+        config, token = config.model_copy(update=here), context.token
+
+        def order(cell: Cell) -> Order:
+            needed, kept = needs(context, cell)
+            name = cell.stage, context.key(cell)
+            known = self.run, config, sources, token
+            written = Order(*known, cell, alone, name, mark(cell), needed, kept)
+            if self.sends:
+                return _with(written, context.store, [n for n in needed if n not in kept])
+            return written
+
         return order
 
     def _result(self, future: Future, order: Order) -> Reply:
@@ -197,13 +214,12 @@ class Cluster:
 
         from distributed import KilledWorker
 
-        what = f"{order.cell.stage} of {order.cell.row} {order.cell.member}"
         try:
             return future.result()
         except KilledWorker as error:
             raise UserError(
-                f"{what}: every worker that tried died (of lack of memory?); see the workers' "
-                "logs, then repeat the command to go on"
+                f"{order.cell}: every worker that tried died (of lack of memory?); see the "
+                "workers' logs, then repeat the command to go on"
             ) from error
         except CancelledError as error:
             raise UserError(
@@ -216,68 +232,15 @@ class Cluster:
             ) from error
 
 
-def _say(what: str) -> None:
-    print(what, file=sys.stderr, flush=True)
-
-
-def _base_order(run: str, experiment: Experiment, alone: bool) -> Order:
-    config = experiment.config
-    here = {
-        "out": str(Path(config.out).resolve()),
-        "plugins": [str(Path(file).resolve()) for file in config.plugins],
-    }
-    sources = [(Path(file).name, Path(file).read_text("utf-8")) for file in config.plugins]
-    told = experiment.told.model_copy(update=here)
-    cell = Cell("", "", 0)
-    rest = {"name": ("", ""), "mark": b"", "needs": []}
-    return Order(
-        run, told, sources, experiment.token, experiment.request, cell, alone=alone, **rest
-    )
-
-
 def _with(order: Order, store: Store, names: Iterable[Name]) -> Order:
     return replace(order, given=order.given | {name: store.pack(*name) for name in names})
 
 
-def _receive(experiment: Experiment, order: Order, made: Packed) -> None:
-    experiment.store.unpack(*_target(experiment, order.cell, made), made)
-
-
-def _target(experiment: Experiment, cell: Cell, made: Packed) -> Name:
-    """Where a packed outcome goes: why something could not be prepared stands with its method."""
-    stage = cell.stage if ".json" in made else "unlearn"
-    return stage, experiment.key(replace(cell, stage=stage))
-
-
-def needs(experiment: Experiment, cell: Cell) -> list[Name]:
-    """The artefacts that making ``cell`` reads."""
-    found = {("split", experiment.split.key): None}
-    if experiment.frozen and cell.stage != "features":
-        from bench.stages.features import cells as feature_cells
-
-        found |= {("features", experiment.key(piece)): None for piece in feature_cells(experiment)}
-    for step, source in _sources(experiment, cell):
-        found[(source.stage, step.key(source))] = None
-    return list(found)
-
-
-def _sources(experiment: Experiment, cell: Cell) -> Iterator[tuple[Experiment, Cell]]:
-    """The cells whose outcome ``cell`` starts from, each with the request that it belongs to."""
-    original = Cell("train", ORIGINAL, experiment.start(cell.member))
-    stage = "train" if cell.row in (ORIGINAL, RETRAINED) else "unlearn"
-    if cell.stage in ("predict", "relearn"):
-        yield experiment, Cell(stage, cell.row, cell.member)
-    if cell.stage in ("prepare", "relearn"):
-        yield (
-            experiment,
-            replace(original, member=cell.member) if (cell.stage == "prepare") else original,
-        )
-    if cell.stage == "unlearn":
-        yield experiment, original
-        for step in experiment.history[:-1]:
-            yield step, cell
-        if experiment.methods[cell.row]().prepares():
-            yield experiment, replace(original, stage="prepare", row=cell.row)
+def needs(context: Context, cell: Cell) -> tuple[list[Name], list[Name]]:
+    """The artefacts that making ``cell`` reads; and those of them that many cells read."""
+    found = [(source.stage, context.key(source)) for source in context.inputs(cell)]
+    shared = [name for name in found if context.stages[name[0]].shared]
+    return found, shared
 
 
 # On the worker ------------------------------------------------------------------------------------
@@ -286,14 +249,14 @@ _one_at_a_time = threading.Lock()  # random state and torch's threads belong to 
 
 
 def work(order: Order) -> Reply:
-    """Make the cell of an order, in the store if it is seen from here, else in one of our own."""
-    from bench.engine.local import make, one_thread
-
-    with _one_at_a_time, one_thread():
+    """Make the cell of an order, in the store if it is visible from here, else in our own."""
+    with _one_at_a_time:
         if _sees_store(order):
-            experiment = _experiment(order, order.config)
-            if not experiment.has(order.cell):  # who made it may have died before saying so
-                make(experiment, order.cell, order.alone)
+            context = _context(order, order.config)
+            if not context.has(
+                order.cell
+            ):  # the worker that made it may have died before its reply
+                execute(context, order.cell, order.alone)
             return Reply()
         home = _own_folder(order.run)
         store = Store(home / "store")
@@ -301,26 +264,15 @@ def work(order: Order) -> Reply:
             store.unpack(*name, packed)
         try:
             lacking = [name for name in order.needs if not store.has(*name)]
-            return Reply(lacking) if lacking else _made_apart(order, home)
+            if lacking:
+                return Reply(lacking)
+            plugins = _write_plugins(order.plugins, home)
+            config = order.config.model_copy(update={"out": str(home), "plugins": plugins})
+            execute(_context(order, config), order.cell, order.alone)
+            return Reply(made=store.pack(*order.name))
         finally:
-            for name in [*order.given, order.name]:
-                if name[0] not in KEPT:
-                    store.drop(*name)
-
-
-def _made_apart(order: Order, home: Path) -> Reply:
-    from bench.engine.local import make
-
-    config = order.config.model_copy(
-        update={"out": str(home), "plugins": _write_plugins(order.plugins, home)}
-    )
-    experiment = _experiment(order, config)
-    make(experiment, order.cell, order.alone)
-    store = experiment.store
-    made = store.pack(*order.name)
-    if not made:
-        made = store.pack(*_target(experiment, order.cell, {}))
-    return Reply(made=made)
+            for name in {*order.given, order.name} - set(order.kept):
+                store.drop(*name)
 
 
 def _sees_store(order: Order) -> bool:
@@ -331,16 +283,14 @@ def _sees_store(order: Order) -> bool:
         return False
 
 
-def _experiment(order: Order, config: Config) -> Experiment:
-    experiment = remembered(config, order.token, order.request)
-    if experiment.token != order.token or experiment.key(order.cell) != order.name[1]:
-        from bench.storage.locks import host
-
+def _context(order: Order, config: Config) -> Context:
+    context = remembered_context(config, order.token)
+    if context.token != order.token or context.key(order.cell) != order.name[1]:
         raise UserError(
             f"the worker on {host().split()[0]} has other data, other plugins or another version "
             "than this machine: make them the same"
         )
-    return experiment
+    return context
 
 
 def _write_plugins(sources: list[tuple[str, str]], home: Path) -> list[str]:

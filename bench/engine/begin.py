@@ -1,0 +1,98 @@
+"""Begin a run: find a user's mistakes before any work, and write down what the run consists of."""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from bench import seeds
+from bench.config.schema import CONFIG, RUNS, dump_toml
+from bench.engine.dask import check_backend
+from bench.plugins.attack import refuse_overlaps
+from bench.plugins.card import about_of
+from bench.plugins.method import check_needs
+from bench.plugins.registry import Plugin
+from bench.results.manifest import Manifest, write_manifest
+from bench.stages.cell import Cell
+from bench.stages.context import Context
+from bench.stages.networks import Networks
+from bench.storage.provenance import provenance
+from bench.storage.store import content_key, write_atomic
+
+log = logging.getLogger(__name__)
+
+
+def check(context: Context) -> None:
+    """Raise UserError for a mistake that can be known before any work is done or written."""
+    check_backend(context.config)
+    refuse_overlaps(context.attacks.values())
+    for label, plugin in context.methods.items():
+        check_needs(label, plugin().requirements())
+    networks = context.once(Networks)
+    networks.images("validation").check(context.config.train.augment)
+    with seeds.isolated(0):
+        networks.trainer.blank_model()
+
+
+def warn_of_differences(context: Context) -> None:
+    """Say in a line each what was asked for and is not done to the letter."""
+    config, jobs = context.config, context.once(Networks).jobs
+    if config.jobs and jobs < config.jobs:
+        log.warning(f"jobs = {config.jobs}: {jobs} processes are used here")
+    for kind in ("methods", "attacks"):
+        texts = [text for text in getattr(config, kind) if text != "all"]
+        labels = Counter(context.registry.resolve(kind, text).label for text in texts)
+        for label, times in labels.items():
+            if times > 1:
+                log.warning(f"{kind}: {label} is named {times} times, taken once")
+
+
+def run_folder(context: Context) -> Path:
+    """Where a run's records go: readable, and another one for any other configuration."""
+    config, data = context.config, context.data
+    name = f"{data.name}-{context.scenario.label}-{config.models}"
+    digest = content_key(config=config.identity(), data=data.fingerprint)[:8]
+    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
+
+
+def write_beginning(context: Context, cells: Iterable[Cell]) -> tuple[Path, Manifest]:
+    """Write the configuration and the manifest of a run; returns its folder and the manifest."""
+    context.store.open()
+    folder, manifest = run_folder(context), describe(context, cells)
+    write_atomic(folder / CONFIG, dump_toml(context.config.model_dump(mode="json")).encode())
+    write_manifest(manifest, folder)
+    return folder, manifest
+
+
+def describe(context: Context, cells: Iterable[Cell]) -> Manifest:
+    """The manifest of a run that consists of ``cells``."""
+    networks = context.once(Networks)
+    single = {"dataset": context.dataset, "scenario": context.scenario, "model": context.model}
+    plugins = {"attacks": context.attacks, "methods": context.methods}
+    plugins |= {kind: {plugin.label: plugin} for kind, plugin in single.items()}
+    return Manifest(
+        keys={cell: context.key(cell) for cell in cells if not context.stages[cell.stage].partial},
+        methods={label: _describe_method(plugin) for label, plugin in context.methods.items()},
+        settings={kind: plugin.params for kind, plugin in single.items()},
+        about={
+            kind: {label: about_of(plugin.target) for label, plugin in of_kind.items()}
+            for kind, of_kind in plugins.items()
+        },
+        labels={kind: plugin.label for kind, plugin in single.items()},
+        precision=networks.trainer.settings.precision,
+        provenance=provenance(str(networks.device)),
+    )
+
+
+def _describe_method(plugin: Plugin) -> dict[str, Any]:
+    method = plugin()
+    return {
+        "params": plugin.params,
+        "code": plugin.version,
+        "needs": list(method.requirements()),
+        "prepares": method.prepares(),
+    }

@@ -1,0 +1,61 @@
+"""Say what a run would do, and do nothing of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from bench.config.schema import Config
+from bench.engine.begin import check, run_folder, warn_of_differences
+from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
+from bench.engine.graph import Group, open_context, plan
+from bench.engine.run import recovering
+from bench.results.records import RECORD, request_folder
+from bench.stages.cell import Cell
+from bench.stages.context import Context
+from bench.storage.store import refuse_unwritable
+
+
+def describe_plan(config: Config) -> str:
+    """What a run would do: cells by stage, what is stored, time and disk of the rest, and where.
+
+    Raises UserError where the run itself would find that its results cannot be written.
+    """
+    context = open_context(config)
+    refuse_unwritable(context.store.folder)
+    check(context)
+    warn_of_differences(context)
+    refuse_unwritable(run_folder(context))
+    return recovering(lambda: "\n".join(_lines(context)))
+
+
+def _lines(context: Context) -> Iterator[str]:
+    forecast, request = Forecast(context), None
+    for group in plan(context):
+        if group.request != request:
+            request, split = group.request, context.split_at(group.request)
+            gone = f"{len(split.asked)} examples, {len(split.forget)} forgotten by then"
+            yield f"request {request}: {gone}"
+        yield from _group_lines(context, group, forecast)
+    finished = (request_folder(run_folder(context), request) / RECORD).is_file()
+    report = f"{'report':<9} {'page, tables, figures':<24} {1:>4} cell,  {int(finished):>4} there"
+    yield (
+        report
+        if finished
+        else f"{report} {forecast.add('report', REPORT_S, REPORT_BYTES, 'guess')}"
+    )
+    yield forecast.total()
+    yield f"results: {run_folder(context)}"
+
+
+def _group_lines(context: Context, group: Group, forecast: Forecast) -> Iterator[str]:
+    """A line for each row of a group."""
+    rows: dict[tuple[str, str], list[Cell]] = {}
+    for cell in group.cells:
+        rows.setdefault((cell.row, cell.attack), []).append(cell)
+    for (row, attack), cells in rows.items():
+        missing = [cell for cell in cells if not context.has(cell)]
+        name = f"{row} for {attack}" if attack else row
+        unit = "cell, " if len(cells) == 1 else "cells,"
+        stored = len(cells) - len(missing)
+        line = f"{group.stage.name:<9} {name:<24} {len(cells):>4} {unit} {stored:>4} there"
+        yield f"{line} {forecast.describe(group, missing)}" if missing else line

@@ -1,0 +1,74 @@
+"""Execute: make one cell and store it, the same way in every process and on every machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import lru_cache
+
+import torch
+
+from bench.config.schema import Config
+from bench.engine.graph import open_context
+from bench.stages.cell import Cell, CellFailedError
+from bench.stages.context import Context
+from bench.training.memory import give_back, keep_freed
+
+
+def execute(context: Context, cell: Cell, alone: bool) -> None:
+    """Make one cell in this process and store it.
+
+    ``alone``: nothing else runs on the machine, so its wall time is taken.
+    """
+    keep_freed()
+    with one_thread():
+        if alone:
+            context.stages[cell.stage].warm_up(context)
+        make_and_store(context, cell, alone)
+    give_back()  # between cells nothing is kept, or an idle worker would seem to leak
+
+
+def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
+    """Make one cell and store what comes of it, or the reason why it failed."""
+    key = context.key(cell)
+    try:
+        artefact = context.stages[cell.stage].make(context, cell, alone)
+    except CellFailedError as failure:
+        context.store.write_failure(cell.stage, key, failure.record)
+        return
+    if artefact.tensors:
+        context.store.write_tensors(cell.stage, key, artefact.record, artefact.tensors)
+    else:
+        context.store.write(cell.stage, key, artefact.record, **artefact.arrays)
+
+
+def execute_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> Cell:
+    """Make one cell in a worker process, which keeps the context for the next one."""
+    execute(remembered_context(config, token), cell, alone)
+    return cell
+
+
+def remembered_context(config: Config, token: str) -> Context:
+    """The context of a configuration, built once in a process that makes many of its cells.
+
+    ``token`` is that of the context which asks: where code or data changed since, a new context is
+    built.
+    """
+    return _context(config.model_dump_json(), token)
+
+
+@lru_cache(maxsize=2)
+def _context(config_json: str, _token: str) -> Context:
+    return open_context(Config.model_validate(json.loads(config_json)))
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,0 +1,117 @@
+"""The manifest of a run: the key of every cell, and what its methods and plugins say of themselves.
+
+It is written into the run's folder before any cell is made. With it and the store, a copy of the
+results can be scored and read on any machine, without the data set and without a method's code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from bench.config.schema import CONFIG, Config, read_recipe, results_of
+from bench.errors import UserError
+from bench.stages.cell import Cell
+from bench.stages.context import Context, Stage
+from bench.storage.store import read_record, write_record
+
+MANIFEST = "manifest.json"
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a run consists of.
+
+    ``keys``: content key by cell, of all but the scores. ``methods``: by label its parameters, the
+    version of its code, what it needs and whether it prepares statistics. ``settings``: parameters
+    of data set, scenario and model, defaults included. ``about``: the plugins' own descriptions, by
+    kind and label. ``precision``: of the arithmetic that models are trained in.
+    """
+
+    keys: Mapping[Cell, str]
+    methods: Mapping[str, Mapping[str, Any]]
+    settings: Mapping[str, Mapping[str, Any]]
+    about: Mapping[str, Mapping[str, str]]
+    labels: Mapping[str, str]
+    precision: str
+    provenance: Mapping[str, Any]
+
+
+def write_manifest(manifest: Manifest, folder: Path) -> None:
+    """Write the manifest of a run into its folder."""
+    populations: dict[Cell, dict[str, str]] = {}
+    for cell, key in manifest.keys.items():
+        populations.setdefault(replace(cell, member=0), {})[str(cell.member)] = key
+    keys = [[asdict(cell), members] for cell, members in populations.items()]
+    rest = {name: value for name, value in vars(manifest).items() if name != "keys"}
+    write_record(folder / MANIFEST, {"keys": keys, **rest})
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest in a run's folder; raises UserError where there is none or it is damaged."""
+    file = folder / MANIFEST
+    if not file.is_file():
+        raise _incomplete(folder, f"{folder} does not say what it consists of (no {MANIFEST})")
+    record = read_record(file, lambda: _refuse_damaged(folder))
+    keys = {
+        replace(Cell(**cell), member=int(member)): key
+        for cell, members in record["keys"]
+        for member, key in members.items()
+    }
+    fields = Manifest.__dataclass_fields__
+    return Manifest(
+        **{name: value for name, value in record.items() if name in fields} | {"keys": keys}
+    )
+
+
+def _refuse_damaged(folder: Path) -> None:
+    raise _incomplete(folder, f"damaged file {folder / MANIFEST} (its checksum does not match)")
+
+
+def _incomplete(folder: Path, what: str) -> UserError:
+    command = f"bench run --config {folder / CONFIG} --until predict"
+    return UserError(f"{what}: make it where the data set is, with: {command}")
+
+
+def stored_context(
+    folder: Path, stages: Mapping[str, Stage], plugins: Sequence[str] = ()
+) -> Context:
+    """The context of a run's folder: its keys as they were written down, and no data set.
+
+    ``plugins``: files of the run's own attacks; no plugin that the folder names is ever loaded.
+    Raises UserError where the folder lacks what it takes.
+    """
+    manifest = read_manifest(folder)
+    config = stored_config(folder).model_copy(update={"plugins": list(plugins)})
+    return Context(config, stages, keys=manifest.keys, methods=list(manifest.methods))
+
+
+def stored_config(folder: Path) -> Config:
+    """The configuration of a run, with its results folder where it lies now."""
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} holds no run (no {CONFIG}): name a folder of OUT/runs")
+    out = results_of(folder.resolve())
+    if out is None:
+        raise UserError(
+            f"{folder} lies in no results folder: its models' outputs are in OUT/store beside "
+            "OUT/runs/NAME, so copy the whole of OUT"
+        )
+    config = Config.model_validate(read_recipe(str(folder / CONFIG)))
+    return config.model_copy(update={"out": str(out)})
+
+
+def missing_cells(context: Context, manifest: Manifest) -> list[Cell]:
+    """The cells of a run that are neither stored nor failed."""
+    return [cell for cell in manifest.keys if not context.has(cell) and not context.failure(cell)]
+
+
+def refuse_incomplete(folder: Path, context: Context, manifest: Manifest) -> None:
+    """Raise UserError where something that scores are computed from is not in the store."""
+    missing = missing_cells(context, manifest)
+    if missing:
+        raise _incomplete(
+            folder,
+            f"{len(missing)} cells are missing in {context.store.folder} (the first: {missing[0]})",
+        )

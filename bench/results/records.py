@@ -1,0 +1,120 @@
+"""Records: what is written into a run's folder when it, or one of its requests, is finished."""
+
+from __future__ import annotations
+
+import datetime
+from pathlib import Path
+from typing import Any
+
+from bench.plugins.scores import as_record
+from bench.results.extras import extras
+from bench.results.manifest import Manifest
+from bench.stages.cell import Cell
+from bench.stages.context import Context
+from bench.stages.gather import StoredOutputs
+from bench.stages.score import read_scores
+from bench.storage.store import describe_file, pack_arrays, write_atomic, write_record
+
+RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
+REQUEST = "request-"
+SIZES = ("train", "forget", "retain", "validation", "test")
+
+
+def request_folder(folder: Path, request: int | None) -> Path:
+    """Where the records of one of several requests lie in a run's folder."""
+    return folder if request is None else folder / f"{REQUEST}{request}"
+
+
+def write_records(context: Context, manifest: Manifest, folder: Path, request: int | None) -> None:
+    """Write scores, curves, extras and costs of one request; of the last one for the run, too."""
+    scores = read_scores(context, request)
+    outputs = context.once(StoredOutputs).at(request)
+    arrays = {
+        CURVES: pack_arrays(scores.curves),
+        EXTRAS: pack_arrays(extras(context.split_at(request), outputs)),
+    }
+    record = {
+        **run_record(context, manifest, request),
+        **as_record(scores),
+        "curves": describe_file(folder / CURVES, arrays[CURVES]),
+        "extras": describe_file(folder / EXTRAS, arrays[EXTRAS]),
+    }
+    targets = {request_folder(folder, request)}
+    if request == context.requests[-1]:
+        targets.add(folder)  # all that was asked for is forgotten by the last
+    for target in targets:
+        for name, content in arrays.items():
+            write_atomic(target / name, content)
+        write_record(target / RECORD, record)
+
+
+def run_record(context: Context, manifest: Manifest, request: int | None) -> dict[str, Any]:
+    """What was run, on what and where, and what each method cost."""
+    split = context.split_at(request)
+    rows = {label: row_record(context, manifest, label, request) for label in manifest.methods}
+    return {
+        "config": context.config.model_dump(mode="json"),
+        "data": {
+            "name": split.data,
+            "fingerprint": split.fingerprint,
+            "note": split.data_note,
+            "classes": list(split.classes),
+        },
+        "scenario": manifest.labels["scenario"],
+        "split_note": split.note,
+        "model": manifest.labels["model"],
+        "precision": manifest.precision,
+        "sizes": {part: len(getattr(split, part)) for part in SIZES},
+        "rows": rows,
+        **_request_record(context, request),
+        "provenance": manifest.provenance,
+        "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "settings": manifest.settings,
+        "about": manifest.about,
+    }
+
+
+def _request_record(context: Context, request: int | None) -> dict[str, int]:
+    """Which of several requests it is, of how many, and for how many examples it asks."""
+    if request is None:
+        return {}
+    asked = len(context.split_at(request).asked)
+    return {"request": request, "requests": len(context.requests), "asked": asked}
+
+
+def row_record(
+    context: Context, manifest: Manifest, row: str, request: int | None
+) -> dict[str, Any]:
+    """A method's costs, notes and failures over its cells."""
+    method = manifest.methods[row]
+    cells = [context.model_cell(row, member, request) for member in context.members]
+    made = [cell for cell in cells if context.has(cell)]
+    records = [context.store.record(cell.stage, context.key(cell)) for cell in made]
+    prepared = []
+    if method["prepares"]:
+        starts = dict.fromkeys(context.start(cell.member) for cell in made)
+        prepares = [Cell("prepare", row, start) for start in starts]
+        prepared = [context.store.record(cell.stage, context.key(cell)) for cell in prepares]
+    return {
+        **method,
+        "done": len(made),
+        "notes": [{"member": r["member"], "text": text} for r in records for text in r["notes"]],
+        "cost": [record["cost"] for record in records],
+        "prepare_cost": [record["cost"] for record in prepared],
+        "carry_cost": [record["carry_cost"] for record in records if "carry_cost" in record],
+        "failures": [failure_record(context, cell) for cell in cells if context.failure(cell)],
+    }
+
+
+def failure_record(context: Context, cell: Cell) -> dict[str, Any]:
+    """Why a cell failed, and the file that holds the traceback."""
+    failure = context.failure(cell) or {}
+    request, reason = failure.get("request"), failure["reason"]
+    if request not in (None, cell.request):
+        reason = f"request {request} failed: {reason}"
+    return {
+        "member": cell.member,
+        "stage": failure["stage"],
+        "reason": reason,
+        "file": str(context.store.failure_path(cell.stage, context.key(cell))),
+    }

@@ -1,0 +1,156 @@
+"""Gather: the stored outputs of all models of a run, as attacks are given them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from bench.errors import UserError
+from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning
+from bench.plugins.removal import gone_classes, without_classes
+from bench.stages.cell import ORIGINAL, RETRAINED, UNTRAINED, Cell
+from bench.stages.context import Context
+
+CONSTANT = "constant"
+NOT_LEARNT = 0.1  # error of the originals on the forget set from which a reader is warned
+ROUNDING = 1e-4  # of the largest logit
+CERTAIN = 20.0  # logit lead of the constant predictor
+
+
+class StoredOutputs:
+    """The outputs of a run by request, read once for all attacks."""
+
+    def __init__(self, context: Context):
+        self.context = context
+        self._lock = threading.Lock()
+        self._latest: tuple[int | None, Outputs] | None = None
+
+    def at(self, request: int | None) -> Outputs:
+        """The outputs of one request; those of one request at a time are kept in memory."""
+        with self._lock:
+            if self._latest is None or self._latest[0] != request:
+                self._latest = request, gather(self.context, request)
+            return self._latest[1]
+
+
+def gather(context: Context, request: int | None) -> Outputs:
+    """All stored outputs of a request, with the sanity rows: original, retrain and constant."""
+    original = read_population(context, ORIGINAL, request)
+    retrained = read_population(context, RETRAINED, request)
+    methods, notes = {}, []
+    for label in context.method_labels:
+        population = read_population(context, label, request)
+        if identical(population):
+            population = _first_model(population)
+            notes.append(
+                f"{label}: no randomness: its {context.config.models} models from one original "
+                "are one and the same; it counts as N = 1 (originals = each gives it N)"
+            )
+        methods[label] = population
+    rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
+    labels = read_labels(context, request)
+    wrong = (original.logits["forget"].argmax(-1) != labels["forget"].train).mean()
+    if wrong > NOT_LEARNT:
+        notes.append(
+            f"the originals did not learn the forget set (error {100 * wrong:.1f} %): there is "
+            "little to forget; train longer"
+        )
+    rows[CONSTANT] = constant_predictor(original, labels["retain"])
+    untrained = None
+    if context.has(Cell("untrained", UNTRAINED, 0, request)):
+        untrained = read_population(context, UNTRAINED, request, "untrained", parts=("forget",))
+    outputs = Outputs(
+        original,
+        retrained,
+        rows,
+        labels,
+        seed=context.config.seed,
+        untrained=untrained,
+        notes=notes,
+    )
+    split = context.split_at(request)
+    retained, forgotten = split.train_labels[split.retain], split.train_labels[split.forget]
+    return without_classes(outputs, gone_classes(retained, forgotten))
+
+
+def read_population(
+    context: Context,
+    row: str,
+    request: int | None,
+    stage: str = "predict",
+    parts: Sequence[str] = PARTS,
+) -> Population:
+    """The stored outputs of a row's models; fewer than all where cells failed."""
+    cells = [Cell(stage, row, member, request) for member in context.members]
+    made = [cell for cell in cells if context.has(cell)]
+    stored = [context.store.arrays(cell.stage, context.key(cell)) for cell in made]
+    for cell, arrays in zip(made, stored, strict=True):
+        for part, logits in arrays.items():
+            if not np.isfinite(logits).all():
+                raise UserError(
+                    f"{row} {cell.member} has non-finite outputs on {part} though its weights are "
+                    "finite: leave the method out, or train the models more gently (train.lr)"
+                )
+    logits = {part: np.stack([arrays[part] for arrays in stored]) for part in parts if stored}
+    from_one = context.config.originals == "one" and row in context.method_labels
+    members = np.array([cell.member for cell in made], dtype=int)
+    return Population(members, logits, start=0 if from_one else None)
+
+
+def read_relearning(
+    context: Context, outputs: Outputs, attack: str, request: int | None
+) -> dict[str, Relearning]:
+    """How long each model took to learn the forget set again, by row."""
+    models = {row: p.members for row, p in outputs.rows.items() if row != CONSTANT}
+    models[RETRAINED] = outputs.retrained.members
+    relearning = {}
+    for row, members in models.items():
+        cells = [Cell("relearn", row, int(member), request, attack) for member in members]
+        stored = [context.store.arrays(cell.stage, context.key(cell)) for cell in cells]
+        steps, reached = (np.array([a[name] for a in stored]) for name in ("steps", "reached"))
+        relearning[row] = Relearning(steps, reached)
+    return relearning
+
+
+def read_labels(context: Context, request: int | None) -> dict[str, Labels]:
+    """The labels of each part, as they were trained on and as they truly are."""
+    split = context.split_at(request)
+    positions = {"forget": split.forget, "retain": split.retain_sample}
+    labels = {
+        part: Labels(split.train_labels[index], split.true_labels[index])
+        for part, index in positions.items()
+    }
+    for part, true in (("validation", split.validation_labels), ("test", split.test_labels)):
+        labels[part] = Labels(true, true)
+    return labels
+
+
+def identical(population: Population) -> bool:
+    """Several models from one original, the same up to rounding: a method without randomness.
+
+    Examples of one batch in another order add up to another last digit.
+    """
+    if population.start is None or len(population) < 2:
+        return False
+    return all(
+        np.abs(logits - logits[:1]).max(initial=0) <= ROUNDING * np.abs(logits).max(initial=0)
+        for logits in population.logits.values()
+    )
+
+
+def _first_model(population: Population) -> Population:
+    logits = {part: array[:1] for part, array in population.logits.items()}
+    return replace(population, members=population.members[:1], logits=logits)
+
+
+def constant_predictor(like: Population, retain: Labels) -> Population:
+    """Models that give every input the commonest class of the retain set, as collapsed ones do."""
+    logits = {}
+    commonest = np.bincount(retain.train).argmax()
+    for part, array in like.logits.items():
+        logits[part] = np.zeros(array.shape, dtype=np.float32)
+        logits[part][:, :, commonest] = CERTAIN
+    return Population(like.members, logits)
