@@ -1,4 +1,4 @@
-"""The graph of imports among our modules: lazy imports and those for types count like any other."""
+"""The graph of imports among our modules, lazy ones included."""
 
 from __future__ import annotations
 
@@ -8,9 +8,12 @@ import grimp
 
 
 @cache
-def import_graph() -> grimp.ImportGraph:
-    """Every module of ``bench``, ours behind its links included, and what imports what."""
-    return grimp.build_graph("bench", exclude_type_checking_imports=False, cache_dir=None)
+def import_graph(types: bool = True) -> grimp.ImportGraph:
+    """Every module of ``bench``, those behind its links included, and what imports what.
+
+    Without ``types``, imports that only annotations need (``if TYPE_CHECKING``) are left out.
+    """
+    return grimp.build_graph("bench", exclude_type_checking_imports=not types, cache_dir=None)
 
 
 def circles(graph: grimp.ImportGraph) -> list[list[str]]:
