@@ -3,53 +3,19 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 import pytest
 import torch
 from hypothesis import settings
 
 import bench
-from bench.config.schema import Config, load_config
-from bench.storage.store import write_record
+from tests.helpers.tiny_run import tiny
 
+pytest.register_assert_rewrite("tests.helpers.comparing", "tests.helpers.page")
 os.environ["NO_COLOR"] = "1"
 torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")
-
-TABLES = {f"table.{kind}" for kind in ("csv", "md", "tex", "json")}
-REPORT_FILES = {"index.html", "long.csv", "cells.csv", "comparisons.csv"} | TABLES
-REPORT_FILES |= {
-    f"{name}.{kind}"
-    for name in ("answer", "readouts", "roc", "entropy", "attack-scores", "epsilon")
-    for kind in ("png", "svg", "pdf")
-}
-TINY = {
-    "dataset": "digits",
-    "subset": 240,
-    "model": "small-cnn[width=4,hidden=16]",
-    "methods": "finetune[epochs=2],neggrad,ssd,pgu[epochs=4]",
-    "models": 3,
-    "timed": 1,
-    "jobs": 1,
-    "train": {"epochs": 15, "batch_size": 32},
-}
-
-
-def tiny(out: Path, **changes: object) -> Config:
-    """The tiny configuration, with results in ``out``."""
-    return load_config({**TINY, "out": str(out), **changes})
-
-
-def as_if(run: bench.Run, folder: Path, **changes: object) -> Path:
-    """A copy of a run's folder with another record: a run of other settings, made in no time."""
-    folder.mkdir(parents=True)
-    for name in ("curves.npz", "extras.npz"):
-        (folder / name).write_bytes((run.folder / name).read_bytes())
-    record = {k: v for k, v in run.record.items() if k != "schema_version"}
-    write_record(folder / "run.json", record | changes)
-    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 import bench
 from bench.checks.contract import check_file
 from bench.cli.app import main
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()

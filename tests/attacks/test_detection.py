@@ -8,7 +8,7 @@ import pytest
 from bench.attacks.detection import detection
 from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import Labels, Outputs, Population
-from tests.attacks.test_scores import by_name
+from tests.helpers.outputs import by_name
 
 TRUE = np.array([1, 1, 1, 0, 0])
 

@@ -20,7 +20,7 @@ from bench.attacks.zrf import zrf
 from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import Outputs, Population, Relearning
 from bench.plugins.removal import FORGOTTEN_TEST, without_classes
-from tests.attacks.test_scores import by_name, rng
+from tests.helpers.outputs import by_name, rng
 
 # Entropy and confidence ---------------------------------------------------------------------------
 

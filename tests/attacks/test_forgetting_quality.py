@@ -16,7 +16,7 @@ from bench.attacks.forgetting_quality import (
 )
 from bench.attacks.shared.distinguish import fit_logistic, logistic_rates, threshold_rates
 from bench.plugins.outputs import Outputs, Population
-from tests.attacks.test_scores import by_name, hand_made, populations, rng
+from tests.helpers.outputs import by_name, hand_made, populations, rng
 
 # Forgetting quality: algorithm 1, line by line ----------------------------------------------------
 

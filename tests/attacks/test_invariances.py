@@ -16,7 +16,7 @@ from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
 from bench.plugins.registry import Registry
 from bench.stages.score import check_scores
-from tests.attacks.test_scores import by_name, rng
+from tests.helpers.outputs import by_name, rng
 
 REGISTRY = Registry()
 ALL = {e.name: REGISTRY.resolve("attacks", e.name) for e in REGISTRY.entries("attacks")}

@@ -13,7 +13,7 @@ from bench.attacks.mia_efficacy import feature_of, mia_efficacy
 from bench.attacks.simple_mia import losses, simple_mia
 from bench.attacks.u_lira import _others, attack, log_ratios, u_lira
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
-from tests.attacks.test_scores import by_name, hand_made, populations, rng
+from tests.helpers.outputs import by_name, hand_made, populations, rng
 
 # Errors: balanced, and of two classes -------------------------------------------------------------
 

@@ -24,16 +24,8 @@ from bench.attacks.shared.probabilities import (
 from bench.attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
 from bench.attacks.u_lira import u_lira
 from bench.checks.contract import toy_outputs
-from bench.plugins.outputs import PARTS, Labels, Outputs, Population
 from bench.stages.score import constant_predictor
-
-
-def rng(seed=0):
-    return np.random.default_rng(seed)
-
-
-def by_name(scores, row):
-    return {score.readout: score for score in scores.scores if score.row == row}
+from tests.helpers.outputs import by_name, hand_made, populations, rng
 
 
 def competition(outputs):
@@ -116,16 +108,6 @@ def test_gaps_are_paired():
 
 
 # Errors -------------------------------------------------------------------------------------------
-
-
-def hand_made():
-    """Two models, three forget examples whose trained labels are wrong for the first two."""
-    predicted = np.array([[0, 1, 2], [0, 0, 2]])
-    logits = np.eye(3, dtype=np.float32)[predicted]
-    population = Population(np.arange(2), dict.fromkeys(PARTS, logits))
-    labels = {part: Labels(np.array([0, 1, 2]), np.array([0, 1, 2])) for part in PARTS}
-    labels["forget"] = Labels(train=np.array([0, 1, 2]), true=np.array([1, 0, 2]))
-    return Outputs(population, population, {"mine": population}, labels)
 
 
 def test_errors_by_hand():
@@ -227,24 +209,6 @@ def test_cross_fitting_tests_each_pair_once_and_never_on_what_it_learnt(pairs, f
 def test_one_fold_is_the_papers_split():
     ((fit, validate, test),) = split_pairs(np.arange(50), 1)
     assert (len(fit), len(validate), len(test)) == (40, 5, 5)
-
-
-def populations(shift, models=8, examples=30, seed=0):
-    """Originals that are surer of label 0 by ``shift`` than retrained models; one scored row."""
-    labels = {part: Labels(*[np.zeros(examples, dtype=int)] * 2) for part in PARTS}
-
-    def draw(seed, shift):
-        logits = rng(seed).normal(size=(models, examples, 2)).astype(np.float32)
-        logits[:, :, 0] += shift
-        return Population(np.arange(models), dict.fromkeys(PARTS, logits))
-
-    original, retrained = draw(seed, shift), draw(seed + 1, 0)
-    return Outputs(
-        original,
-        retrained,
-        {"original": original, "retrain": draw(seed + 2, 0), "over": draw(seed + 3, -shift)},
-        labels,
-    )
 
 
 def test_membership_tells_apart_what_differs_and_only_that():

@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING
 from bench.config.schema import dump_toml
 from bench.results.run import Run
 from bench.storage.store import read_checked, read_record
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 if TYPE_CHECKING:
     from distributed import LocalCluster

@@ -16,7 +16,7 @@ import time
 import numpy as np
 
 from bench.attacks.shared.released_scorer import released_epsilons
-from tests.attacks.test_released_scorer import plainly
+from tests.helpers.plain_scorer import plainly
 
 
 def main() -> None:

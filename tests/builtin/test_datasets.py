@@ -16,7 +16,7 @@ from bench.config.schema import load_config
 from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.stages.context import Experiment
-from tests.builtin.test_truefake import picture
+from tests.helpers.pictures import picture
 
 REGISTRY = Registry()
 

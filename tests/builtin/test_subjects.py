@@ -17,8 +17,8 @@ from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet
 from bench.reports.notes import footnotes
 from bench.stages.context import Experiment
-from tests.builtin.test_truefake import picture
-from tests.conftest import TINY
+from tests.helpers.pictures import picture
+from tests.helpers.tiny_run import TINY
 
 REGISTRY = Registry()
 

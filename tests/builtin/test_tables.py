@@ -16,7 +16,7 @@ from bench.config.folders import places
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
 TABLE = {"dataset": "breast-cancer", "model": "mlp[width=16]", "subset": None}

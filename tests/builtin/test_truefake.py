@@ -21,7 +21,8 @@ from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.stages.context import Experiment
 from bench.training.trainer import Recipe, accuracy
-from tests.conftest import tiny
+from tests.helpers.pictures import picture
+from tests.helpers.tiny_run import tiny
 
 SUBS = {
     "StyleGAN": ("images-psi-0.5", "images-psi-0.7"),
@@ -29,17 +30,6 @@ SUBS = {
     "StyleGAN3": ("conf-t-psi-0.5", "conf-t-psi-0.7"),
 }
 DIFFUSION = ("animals", "faces", "general", "landscapes")
-
-
-def picture(path, value=0, side=12, mode="RGB"):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.full((side, side, 3), value, np.uint8)
-    image = Image.fromarray(pixels)
-    if mode == "I;16":
-        image = Image.fromarray(np.full((side, side), value, np.uint16))
-    elif mode != "RGB":
-        image = image.convert(mode)
-    image.save(path)
 
 
 @pytest.fixture(scope="module")

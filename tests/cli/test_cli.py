@@ -12,7 +12,7 @@ import pytest
 
 from bench.cli.app import main
 from bench.config.schema import dump_toml
-from tests.conftest import REPORT_FILES, tiny
+from tests.helpers.tiny_run import REPORT_FILES, tiny
 
 ROOT = Path(__file__).parent.parent.parent
 

@@ -11,7 +11,7 @@ from bench.engine.run import made_concrete
 from bench.errors import UserError
 from bench.plugins.card import cards, keys
 from bench.plugins.registry import Registry
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 
 def test_flags_win_over_recipes_and_set_wins_over_flags(tmp_path):

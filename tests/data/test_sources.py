@@ -14,8 +14,8 @@ from bench.data.image_files import ImageFiles, centres
 from bench.data.sources import Features, Files, Pixels
 from bench.errors import UserError
 from bench.stages.context import Experiment
-from tests.builtin.test_truefake import picture
-from tests.conftest import tiny
+from tests.helpers.pictures import picture
+from tests.helpers.tiny_run import tiny
 
 CPU = torch.device("cpu")
 N = 30

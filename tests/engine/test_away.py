@@ -13,8 +13,8 @@ import pytest
 import bench
 from bench.cli.app import main
 from bench.stages.context import Experiment
-from tests.conftest import tiny
-from tests.engine.test_run import assert_same
+from tests.helpers.comparing import assert_same
+from tests.helpers.tiny_run import tiny
 
 ROOT = Path(bench.__file__).parent.parent
 HALVED = '''"""Halves all weights."""

@@ -23,9 +23,9 @@ from bench.stages.split import save_split
 from bench.storage.locks import Claims
 from bench.storage.store import Store
 from bench.training.devices import device_name
-from tests.conftest import tiny
-from tests.engine.test_run import assert_same
-from tests.stages.test_frozen import PLUGIN
+from tests.helpers.comparing import assert_same
+from tests.helpers.networks import FROZEN_NETWORK
+from tests.helpers.tiny_run import tiny
 
 FEW = {
     "methods": "ssd",
@@ -123,7 +123,7 @@ def test_workers_without_the_store_send_back_what_they_made(
     cluster, tmp_path, monkeypatch, changes
 ):
     if changes is FROZEN:
-        (tmp_path / "fixed.py").write_text(PLUGIN)
+        (tmp_path / "fixed.py").write_text(FROZEN_NETWORK)
         changes = FROZEN | {"plugins": [str(tmp_path / "fixed.py")]}
     # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
     monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
@@ -166,12 +166,12 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
     """Each run tells what it writes; together that is what one run alone writes."""
     code = (
         "import bench; from pathlib import Path; from bench.storage.store import Store\n"
-        "from tests.engine.test_cluster import FEW, tiny\n"
+        "from tests.helpers.tiny_run import tiny\n"
         "write = Store._write\n"
         "def told(self, kind, key, *rest):\n"
         "    print(kind, key, flush=True); write(self, kind, key, *rest)\n"
         "Store._write = told\n"
-        f"bench.run(tiny(Path({str(tmp_path)!r}), **FEW), quiet=True)"
+        f"bench.run(tiny(Path({str(tmp_path)!r}), **{FEW!r}), quiet=True)"
     )
     command, root = [sys.executable, "-c", code], Path(bench.__file__).parent.parent
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)

@@ -15,7 +15,7 @@ from bench.engine.probes import extrapolated, shortened
 from bench.engine.run import describe_plan
 from bench.plugins.registry import Registry
 from bench.stages.context import Cell, Experiment
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 
 def lines(plan):

@@ -13,7 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
@@ -23,7 +22,8 @@ from bench.engine.local import plan
 from bench.engine.run import mended
 from bench.errors import DamagedError, UserError
 from bench.stages.context import Cell, Experiment
-from tests.conftest import tiny
+from tests.helpers.comparing import assert_same
+from tests.helpers.tiny_run import tiny
 
 PLUGIN = '''"""A method for a test: fails, or returns weights that are not finite, if asked to."""
 import copy
@@ -50,20 +50,6 @@ class Mine(Method):
                     weight.fill_(1e38)
         return model
 '''
-
-
-def numbers(run):
-    """All that must not depend on how it was made."""
-    frame = run.scores()
-    measured = frame.readout.str.contains("time|memory")
-    return frame[~measured].reset_index(drop=True)
-
-
-def assert_same(first, second):
-    pd.testing.assert_frame_equal(numbers(first), numbers(second), check_exact=True)
-    curves = first.scores_of.curves, second.scores_of.curves
-    assert curves[0].keys() == curves[1].keys()
-    assert all(np.array_equal(curves[0][name], curves[1][name]) for name in curves[0])
 
 
 def all_weights(config):
@@ -382,7 +368,7 @@ def test_scores_need_neither_models_nor_torch(tiny_run):
 def test_training_and_prediction_need_neither_xgboost_nor_matplotlib(tmp_path):
     code = (
         "import sys; sys.modules['xgboost'] = sys.modules['matplotlib'] = None; "
-        "import bench; from tests.conftest import tiny; from pathlib import Path; "
+        "import bench; from tests.helpers.tiny_run import tiny; from pathlib import Path; "
         f"bench.run(tiny(Path({str(tmp_path)!r}), models=1, methods='ssd', attacks='errors'), True)"
     )
     root = Path(bench.__file__).parent.parent

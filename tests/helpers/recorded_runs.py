@@ -19,19 +19,10 @@ from typing import Any
 import pandas as pd
 
 import bench
+from tests.helpers.networks import FROZEN_NETWORK
 
 FOLDER = Path(__file__).parent.parent / "recorded"
 MACHINE = FOLDER / "machine.json"
-FROZEN = '''"""A frozen convolution and a linear layer."""
-from torch import nn
-
-
-def fixed(num_classes, in_channels, image_size):
-    body = nn.Sequential(nn.Conv2d(in_channels, 12, 3), nn.BatchNorm2d(12), nn.ReLU(), nn.Flatten())
-    for weight in body.parameters():
-        weight.requires_grad = False
-    return nn.Sequential(body, nn.Linear(12 * (image_size[0] - 2) ** 2, num_classes))
-'''
 SMALL = {
     "dataset": "digits",
     "subset": 240,
@@ -79,7 +70,7 @@ def make(name: str, folder: Path, **changes: Any) -> bench.Run:
     config = {**SMALL, **RUNS[name], "out": str(folder / "results"), **changes}
     if config["model"] == "fixed":
         plugin = folder / "fixed.py"
-        plugin.write_text(FROZEN)
+        plugin.write_text(FROZEN_NETWORK)
         config["plugins"] = [str(plugin)]
     return bench.run(config, quiet=True)
 

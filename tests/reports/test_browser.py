@@ -12,7 +12,7 @@ from PIL import Image
 from bench.reports import page
 from bench.reports.several import Several
 from bench.reports.several_page import to_html
-from tests.conftest import as_if
+from tests.helpers.tiny_run import as_if
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 try:

@@ -18,7 +18,7 @@ from bench.reports.table import comparison, number, shown
 from bench.reports.terminal import terminal
 from bench.reports.write import write_report
 from bench.results.run import Run
-from tests.conftest import REPORT_FILES
+from tests.helpers.tiny_run import REPORT_FILES
 
 
 def test_cells_by_hand():

@@ -16,8 +16,8 @@ from bench.reports.several import Several
 from bench.reports.several_page import to_html
 from bench.reports.table import number
 from bench.results.run import Run
-from tests.conftest import as_if
-from tests.reports.test_page import Page
+from tests.helpers.page import Page
+from tests.helpers.tiny_run import as_if, tiny
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +123,6 @@ def test_report_takes_several_runs_and_only_the_asked_formats(rates, tmp_path, c
 
 def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_path, capsys):
     from bench.config.schema import dump_toml
-    from tests.conftest import tiny
 
     started = tmp_path / "out" / "runs" / "started"
     started.mkdir(parents=True)
@@ -148,7 +147,6 @@ def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_p
 def test_failed_cells_of_an_unfinished_run_are_named(tmp_path, capsys):
     from bench.config.schema import dump_toml
     from bench.stages.context import Cell, Experiment
-    from tests.conftest import tiny
 
     started = tmp_path / "out" / "runs" / "started"
     started.mkdir(parents=True)

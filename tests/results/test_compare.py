@@ -13,7 +13,7 @@ from scipy import stats
 from bench.attacks.shared.intervals import score_models
 from bench.plugins.outputs import Readout, Scores
 from bench.reports.compare import Comparison, compare, holm, p_values, ranks
-from tests.attacks.test_scores import rng
+from tests.helpers.outputs import rng
 
 COUNT = 12
 

@@ -11,19 +11,10 @@ from bench import seeds
 from bench.plugins.registry import Registry
 from bench.stages.context import Cell, Experiment
 from bench.training.frozen import frozen_part
-from tests.conftest import tiny
+from tests.helpers.networks import FROZEN_NETWORK
+from tests.helpers.tiny_run import tiny
 
-PLUGIN = '''
 """A frozen convolution and a linear layer."""
-from torch import nn
-
-
-def fixed(num_classes, in_channels, image_size):
-    body = nn.Sequential(nn.Conv2d(in_channels, 12, 3), nn.BatchNorm2d(12), nn.ReLU(), nn.Flatten())
-    for weight in body.parameters():
-        weight.requires_grad = False
-    return nn.Sequential(body, nn.Linear(12 * (image_size[0] - 2) ** 2, num_classes))
-'''
 
 
 def network(*tail):
@@ -60,7 +51,7 @@ def test_the_detector_shares_one_backbone():
 def frozen(tmp_path_factory):
     """The configuration of a run of heads, and that run."""
     folder = tmp_path_factory.mktemp("frozen")
-    (folder / "fixed.py").write_text(PLUGIN)
+    (folder / "fixed.py").write_text(FROZEN_NETWORK)
     config = tiny(
         folder / "out",
         model="fixed",

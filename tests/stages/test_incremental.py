@@ -22,7 +22,7 @@ from bench.plugins.scenario import TrainingSet
 from bench.reports.requests import over_requests, shares
 from bench.stages.context import Cell, Experiment
 from bench.stages.unlearn import carry, given, prepared
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
 SCENARIO = "incremental[requests=3,count=20]"

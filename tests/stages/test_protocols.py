@@ -16,8 +16,8 @@ from bench.reports.notes import footnotes
 from bench.reports.plain import to_markdown
 from bench.stages.context import Cell, Experiment
 from bench.stages.score import _stage_keys, gather, identical
-from tests.attacks.test_scores import populations
-from tests.conftest import tiny
+from tests.helpers.outputs import populations
+from tests.helpers.tiny_run import tiny
 
 DRAWS = "finetune[epochs=1,batch_size=32]"  # several batches: their order is drawn
 SMALL = {

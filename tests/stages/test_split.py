@@ -16,7 +16,7 @@ from bench.plugins.dataset import Data
 from bench.plugins.scenario import TrainingSet
 from bench.stages.context import Experiment
 from bench.stages.split import refuse_overlaps, save_split
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 LABELS = np.repeat(np.arange(4), 50)
 CLASSES = ("a", "b", "c", "d")

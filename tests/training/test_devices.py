@@ -14,7 +14,7 @@ from joblib.externals.loky import get_reusable_executor
 
 from bench.stages.context import Cell, Experiment
 from bench.training.devices import device_name, process_count
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 
 @pytest.mark.parametrize(

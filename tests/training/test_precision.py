@@ -10,7 +10,7 @@ import torch
 from bench.errors import DamagedError
 from bench.stages.context import Cell, Experiment
 from bench.training import precision
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 
 @pytest.mark.parametrize(

@@ -26,7 +26,7 @@ from bench.training.trainer import (
     trainable,
     training_mode,
 )
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 CPU = torch.device("cpu")
 

@@ -1,0 +1,21 @@
+"""Comparing two runs that must give the same numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+
+def numbers(run):
+    """All scores that must not depend on how a run was made: no times, no memory."""
+    frame = run.scores()
+    measured = frame.readout.str.contains("time|memory")
+    return frame[~measured].reset_index(drop=True)
+
+
+def assert_same(first, second):
+    """Both runs have the same scores and the same curves, bit for bit."""
+    pd.testing.assert_frame_equal(numbers(first), numbers(second), check_exact=True)
+    curves = first.scores_of.curves, second.scores_of.curves
+    assert curves[0].keys() == curves[1].keys()
+    assert all(np.array_equal(curves[0][name], curves[1][name]) for name in curves[0])
