@@ -9,9 +9,11 @@ import torch
 from hypothesis import settings
 
 import bench
+from bench.messages import show_messages
 from tests.helpers.tiny_run import tiny
 
 pytest.register_assert_rewrite("tests.helpers.comparing", "tests.helpers.page")
+show_messages()
 os.environ["NO_COLOR"] = "1"
 torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts

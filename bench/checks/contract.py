@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from bench.engine.local import one_thread
+from bench.engine.execute import one_thread
 from bench.errors import ContractError, UserError, one_line
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning, Scores
 from bench.plugins.registry import Plugin, Registry, Source

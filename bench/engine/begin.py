@@ -11,7 +11,6 @@ from typing import Any
 
 from bench import seeds
 from bench.config.schema import CONFIG, RUNS, dump_toml
-from bench.engine.dask import check_backend
 from bench.plugins.attack import refuse_overlaps
 from bench.plugins.card import about_of
 from bench.plugins.method import check_needs
@@ -28,7 +27,6 @@ log = logging.getLogger(__name__)
 
 def check(context: Context) -> None:
     """Raise UserError for a mistake that can be known before any work is done or written."""
-    check_backend(context.config)
     refuse_overlaps(context.attacks.values())
     for label, plugin in context.methods.items():
         check_needs(label, plugin().requirements())
@@ -83,7 +81,7 @@ def describe(context: Context, cells: Iterable[Cell]) -> Manifest:
             for kind, of_kind in plugins.items()
         },
         labels={kind: plugin.label for kind, plugin in single.items()},
-        precision=networks.trainer.settings.precision,
+        precision=networks.settings.precision,
         provenance=provenance(str(networks.device)),
     )
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from bench.config.schema import Config
 from bench.engine.begin import check, run_folder, warn_of_differences
+from bench.engine.dask import check_backend
 from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
 from bench.engine.graph import Group, open_context, plan
 from bench.engine.run import recovering
-from bench.results.records import RECORD, request_folder
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.storage.store import refuse_unwritable
@@ -22,13 +22,14 @@ def describe_plan(config: Config) -> str:
     """
     context = open_context(config)
     refuse_unwritable(context.store.folder)
-    check(context)
+    check_backend(config)
     warn_of_differences(context)
-    refuse_unwritable(run_folder(context))
     return recovering(lambda: "\n".join(_lines(context)))
 
 
 def _lines(context: Context) -> Iterator[str]:
+    check(context)
+    refuse_unwritable(run_folder(context))
     forecast, request = Forecast(context), None
     for group in plan(context):
         if group.request != request:
@@ -36,13 +37,8 @@ def _lines(context: Context) -> Iterator[str]:
             gone = f"{len(split.asked)} examples, {len(split.forget)} forgotten by then"
             yield f"request {request}: {gone}"
         yield from _group_lines(context, group, forecast)
-    finished = (request_folder(run_folder(context), request) / RECORD).is_file()
-    report = f"{'report':<9} {'page, tables, figures':<24} {1:>4} cell,  {int(finished):>4} there"
-    yield (
-        report
-        if finished
-        else f"{report} {forecast.add('report', REPORT_S, REPORT_BYTES, 'guess')}"
-    )
+    report = f"{'report':<9} {'page, tables, figures':<24} {1:>4} cell,  {0:>4} there"
+    yield f"{report} {forecast.add('report', REPORT_S, REPORT_BYTES, 'guess')}"
     yield forecast.total()
     yield f"results: {run_folder(context)}"
 

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from bench.config.schema import Config, load_config
 from bench.engine.begin import check, warn_of_differences, write_beginning
-from bench.engine.dask import connected
+from bench.engine.dask import check_backend, connected
 from bench.engine.graph import load_stages, open_context, plan
 from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
 from bench.errors import DamagedError, UserError
+from bench.messages import show_messages
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
 from bench.results.records import write_records
 from bench.results.run import Run
@@ -32,14 +33,16 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
 
 def run_until(config: Config | Mapping[str, Any], until: Phase, quiet: bool = False) -> Path:
     """Make what is missing of a run, up to a phase; returns the run's folder."""
+    show_messages()
     context = open_context(config if isinstance(config, Config) else load_config(config))
-    check(context)
+    check_backend(context.config)
     warn_of_differences(context)
     return recovering(lambda: make_run(context, until, quiet))
 
 
 def make_run(context: Context, until: Phase, quiet: bool) -> Path:
     """Make all groups of cells up to a phase, and write the records of what is scored."""
+    check(context)
     groups = plan(context)
     folder, manifest = write_beginning(context, [cell for group in groups for cell in group.cells])
     phases = PHASES[: PHASES.index(until) + 1]
@@ -59,6 +62,7 @@ def score_stored(folder: str | Path, quiet: bool = False, plugins: Sequence[str]
 
     ``plugins``: the files of the run's own attacks. Raises UserError where outputs are missing.
     """
+    show_messages()
     folder = Path(folder)
     return Run.load(recovering(lambda: _score(folder, quiet, plugins)))
 

@@ -52,6 +52,8 @@ def write_manifest(manifest: Manifest, folder: Path) -> None:
 def read_manifest(folder: Path) -> Manifest:
     """The manifest in a run's folder; raises UserError where there is none or it is damaged."""
     file = folder / MANIFEST
+    if not (folder / CONFIG).is_file():
+        raise UserError(f"{folder} holds no run (no {CONFIG}): name a folder of OUT/runs")
     if not file.is_file():
         raise _incomplete(folder, f"{folder} does not say what it consists of (no {MANIFEST})")
     record = read_record(file, lambda: _refuse_damaged(folder))
@@ -90,8 +92,6 @@ def stored_context(
 
 def stored_config(folder: Path) -> Config:
     """The configuration of a run, with its results folder where it lies now."""
-    if not (folder / CONFIG).is_file():
-        raise UserError(f"{folder} holds no run (no {CONFIG}): name a folder of OUT/runs")
     out = results_of(folder.resolve())
     if out is None:
         raise UserError(

@@ -240,7 +240,8 @@ class Context:
 
     def has(self, cell: Cell) -> bool:
         """Whether what a cell makes is stored; never true for a cell that a stored run lacks."""
-        if self._is_stored and cell not in self._keys and not self.stages[cell.stage].partial:
+        stage = self.stages.get(cell.stage)
+        if self._is_stored and cell not in self._keys and not (stage and stage.partial):
             return False
         return self.store.has(cell.stage, self.key(cell))
 

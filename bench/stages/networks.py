@@ -11,7 +11,7 @@ from functools import cached_property
 import torch
 
 from bench import seeds
-from bench.config.schema import Config, cores
+from bench.config.schema import Config, TrainSettings, cores
 from bench.data.examples import Examples
 from bench.data.sources import Features, Pool, pool_of
 from bench.stages.cell import ORIGINAL, Cell
@@ -61,12 +61,18 @@ class Networks:
         return replace(trainer, settings=settings)
 
     @property
+    def settings(self) -> TrainSettings:
+        """How models are trained, with ``precision`` resolved; measures only where it is auto."""
+        typed = self.context.config.train
+        return self.trainer.settings if typed.precision == "auto" else typed
+
+    @property
     def settled_config(self) -> Config:
         """The configuration for another process, with ``precision`` resolved.
 
         On another GPU or machine bf16 may pay where it does not here, and keys would differ.
         """
-        return self.context.config.model_copy(update={"train": self.trainer.settings})
+        return self.context.config.model_copy(update={"train": self.settings})
 
     @cached_property
     def frozen(self) -> Frozen | None:

@@ -37,7 +37,7 @@ class Train(Stage):
     def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
         return {
             "model": context.model.identity,
-            "trainer": context.once(Networks).trainer.settings.identity(),
+            "trainer": context.once(Networks).settings.identity(),
             "row": cell.row,
             "member": cell.member,
             "request": cell.request,

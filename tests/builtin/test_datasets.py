@@ -13,9 +13,9 @@ from PIL import Image
 from bench.checks.contract import check_dataset
 from bench.config.folders import data_home, places
 from bench.config.schema import load_config
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry
-from bench.stages.context import Experiment
 from tests.helpers.pictures import picture
 
 REGISTRY = Registry()
@@ -216,8 +216,8 @@ def test_a_folder_that_is_none_is_one_line(tmp_path):
 
 
 def test_a_fixed_validation_set_is_kept(tmp_path):
-    experiment = Experiment(load_config({"dataset": "truefake-mini", "out": str(tmp_path)}))
-    split, data = experiment.split, experiment.data
+    context = open_context(load_config({"dataset": "truefake-mini", "out": str(tmp_path)}))
+    split, data = context.split, context.data
     assert split.validation.tolist() == data.validation.tolist()
     assert split.test.tolist() == data.test.tolist()
     assert len(split.train) == 800

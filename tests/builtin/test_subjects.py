@@ -12,11 +12,12 @@ from bench.builtin.scenarios.subject_removal import subject_removal, together
 from bench.checks.contract import check_dataset
 from bench.config.folders import places
 from bench.config.schema import load_config
+from bench.engine.begin import check
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet
 from bench.reports.notes import footnotes
-from bench.stages.context import Experiment
 from tests.helpers.pictures import picture
 from tests.helpers.tiny_run import TINY
 
@@ -60,7 +61,7 @@ def test_subjects_that_share_an_image_are_joined_and_the_note_says_so():
 def test_a_data_set_without_subjects_is_one_line(tmp_path):
     config = load_config({"dataset": "digits", "scenario": "subject", "out": str(tmp_path)})
     with pytest.raises(UserError, match="says who its images show"):
-        Experiment(config).check()
+        check(open_context(config))
 
 
 @pytest.fixture(scope="module")
@@ -106,8 +107,8 @@ def test_subject_removal_of_a_run(home, tmp_path):
     }
     run = bench.run(config, quiet=True)
     assert any("of 40 subjects forgotten; 1 training images" in note for note in footnotes(run))
-    split = Experiment(load_config(config)).split
-    people = Experiment(load_config(config)).data.subjects[split.train]
+    split = open_context(load_config(config)).split
+    people = open_context(load_config(config)).data.subjects[split.train]
     assert not set(people[split.forget]) & set(people[split.retain])
 
 

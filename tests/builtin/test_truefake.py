@@ -17,9 +17,10 @@ from bench.config.folders import places
 from bench.config.schema import TrainSettings, load_config
 from bench.data.examples import Examples
 from bench.data.image_files import centres
+from bench.engine.begin import check
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry
-from bench.stages.context import Experiment
 from bench.training.trainer import Recipe, accuracy
 from tests.helpers.pictures import picture
 from tests.helpers.tiny_run import tiny
@@ -233,14 +234,14 @@ def test_without_a_copy_the_miniature_stands_in_under_its_own_name(tmp_path, mon
     assert config.dataset == "truefake-mini"
     assert config.scenario == "poison[rate=0.2]"  # the recipe of the miniature
     assert "using the built-in miniature truefake-mini" in capsys.readouterr().err
-    assert Experiment(config).data.name == "truefake-mini"
+    assert open_context(config).data.name == "truefake-mini"
 
 
 def test_a_named_place_without_it_is_an_error(tmp_path):
     config = load_config({"dataset": "truefake", "data_dir": str(tmp_path)})
     assert config.dataset == "truefake"
     with pytest.raises(UserError, match="no TrueFake in"):
-        Experiment(config).check()
+        check(open_context(config))
 
 
 def test_a_true_tree_is_used_where_it_lies(tree, tmp_path):
@@ -253,9 +254,9 @@ def test_a_true_tree_is_used_where_it_lies(tree, tmp_path):
         attacks="errors",
         models=1,
     )
-    split = Experiment(config).split
+    split = open_context(config).split
     assert len(split.train) + len(split.validation) + len(split.test) == 81
-    again = Experiment(config.model_copy(update={"data_dir": str(tree)}))
+    again = open_context(config.model_copy(update={"data_dir": str(tree)}))
     assert again.config.identity() == config.identity()
 
 

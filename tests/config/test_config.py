@@ -7,7 +7,8 @@ import tomllib
 import pytest
 
 from bench.config.schema import dump_toml, known_keys, load_config, recipes
-from bench.engine.run import made_concrete
+from bench.engine.begin import warn_of_differences
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.card import cards, keys
 from bench.plugins.registry import Registry
@@ -84,10 +85,11 @@ def test_what_does_not_change_numbers_is_not_part_of_the_identity():
 
 
 def test_what_is_named_twice_is_told_once(tmp_path, capsys):
-    found = made_concrete(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
-    assert list(found.methods) == ["retrain", "ssd", "neggrad"]
+    context = open_context(tiny(tmp_path, methods="ssd,neggrad,ssd[alpha=10]"))  # 10: its default
+    warn_of_differences(context)
+    assert list(context.methods) == ["retrain", "ssd", "neggrad"]
     assert capsys.readouterr().err == "methods: ssd is named 2 times, taken once\n"
-    made_concrete(tiny(tmp_path, methods="all,retrain,ssd"))
+    warn_of_differences(open_context(tiny(tmp_path, methods="all,retrain,ssd")))
     assert capsys.readouterr().err == ""
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from bench.config.schema import RECIPES, load_config, recipes
+from bench.engine.graph import open_context
 from bench.methods.shared.projection import weight_layers
-from bench.stages.context import Experiment
 
 SHAPES = {"cifar10": (10, 3, (32, 32)), "tiny-imagenet": (200, 3, (64, 64))}
 LAYERED = ("pgu-supplement2", "pgu-supplement2-quick", "pgu-table2")
@@ -22,9 +22,9 @@ def header(name):
 @pytest.mark.parametrize("name", recipes())
 def test_every_recipe_names_what_there_is(name, tmp_path):
     config = load_config({"data_dir": str(tmp_path), "out": str(tmp_path)}, name)
-    experiment = Experiment(config)
-    experiment.registry.resolve("datasets", config.dataset)
-    assert len(experiment.methods) > 1
+    context = open_context(config)
+    assert context.dataset.label == config.dataset
+    assert len(context.methods) > 1
     assert 20 < len(recipes()[name]) < 120
 
 
@@ -39,10 +39,10 @@ def test_recipes_of_papers_say_what_they_re_make_and_what_was_published(name):
 
 @pytest.mark.parametrize("name", [name for name in OF_PAPERS if name in LAYERED])
 def test_layers_that_a_recipe_holds_still_are_those_of_its_network(name):
-    experiment = Experiment(load_config({}, name))
+    context = open_context(load_config({}, name))
     with torch.device("meta"):  # names only
-        layers = weight_layers(experiment.model(*SHAPES[experiment.config.dataset]))
-    for plugin in experiment.methods.values():
+        layers = weight_layers(context.model(*SHAPES[context.config.dataset]))
+    for plugin in context.methods.values():
         gamma = plugin.params.get("gamma")
         if isinstance(gamma, dict):
             assert set(gamma) <= {*layers, "default"}

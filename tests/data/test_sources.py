@@ -12,8 +12,8 @@ from bench.builtin.datasets.truefake import truefake
 from bench.config.folders import places
 from bench.data.image_files import ImageFiles, centres
 from bench.data.sources import Features, Files, Pixels
+from bench.engine.graph import open_context
 from bench.errors import UserError
-from bench.stages.context import Experiment
 from tests.helpers.pictures import picture
 from tests.helpers.tiny_run import tiny
 
@@ -111,7 +111,7 @@ def test_a_true_tree_is_trained_on_without_its_pixels_in_memory(tmp_path):
         train={"epochs": 1, "augment": "detector", "crop": 8},
     )
     run = bench.run(config, quiet=True)
-    assert isinstance(Experiment(config).data.images, ImageFiles)
+    assert isinstance(open_context(config).data.images, ImageFiles)
     assert run.record["rows"]["ssd"]["done"] == 1
 
 

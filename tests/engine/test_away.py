@@ -12,7 +12,8 @@ import pytest
 
 import bench
 from bench.cli.app import main
-from bench.stages.context import Experiment
+from bench.engine.graph import load_stages
+from bench.stages.context import Context
 from tests.helpers.comparing import assert_same
 from tests.helpers.tiny_run import tiny
 
@@ -56,10 +57,10 @@ def copied(run, folder):
 
 @pytest.fixture
 def no_data(monkeypatch):
-    def read(_experiment):
+    def read(_context):
         pytest.fail("the data set was read")
 
-    monkeypatch.setattr(Experiment, "data", property(read))
+    monkeypatch.setattr(Context, "data", property(read))
 
 
 def assert_same_records(first, second):
@@ -102,42 +103,69 @@ def test_what_is_missing_is_one_line(tiny_run, tmp_path, capsys):
     told = capsys.readouterr().err
     assert "21 cells are missing" in told
     assert how in told
-    data = folder / "data.npz"
-    data.write_bytes(data.read_bytes()[:-1])
+    alone = shutil.copytree(folder, tmp_path / "alone")
+    manifest = folder / "manifest.json"
+    manifest.write_bytes(manifest.read_bytes()[:-9])
     assert main(["score", str(folder), "-q"]) == 1
-    assert f"damaged file {data} (its checksum does not match): {how}" in capsys.readouterr().err
+    assert (
+        f"damaged file {manifest} (its checksum does not match): {how}" in capsys.readouterr().err
+    )
     assert main(["score", str(tmp_path)]) == 1
     assert "holds no run" in capsys.readouterr().err
-    alone = shutil.copytree(folder, tmp_path / "alone")
     assert main(["score", str(alone), "-q"]) == 1
     assert "alone lies in no results folder" in capsys.readouterr().err
     assert not (folder / "run.json").exists()
 
 
-def test_plugins_of_a_run_may_be_elsewhere_now(tmp_path, monkeypatch, capsys):
+ATTACK = '''"""How many outputs there are."""
+from bench import Readout, Score, Scores
+
+READOUTS = [Readout("size", "outputs", "high", 0.0)]
+
+
+def size(outputs):
+    count = float(len(outputs.labels["test"].true))
+    return Scores(READOUTS, [Score(row, "size", count, 0.0, 1) for row in outputs.rows])
+'''
+
+
+def test_scoring_needs_the_code_of_no_method_and_loads_an_attack_only_if_it_is_named(
+    tmp_path, capsys
+):
     (tmp_path / "mine.py").write_text(HALVED)
-    few = {"models": 1, "attacks": "errors", "methods": "mine", "train": {"epochs": 1}}
-    run = bench.run(tiny(tmp_path / "out", plugins=[str(tmp_path / "mine.py")], **few), quiet=True)
-    (moved := tmp_path / "moved").mkdir()
-    (tmp_path / "mine.py").rename(moved / "mine.py")
+    (tmp_path / "size.py").write_text(ATTACK)
+    plugins = [str(tmp_path / name) for name in ("mine.py", "size.py")]
+    few = {"models": 1, "attacks": "errors,size", "methods": "mine", "train": {"epochs": 1}}
+    run = bench.run(tiny(tmp_path / "out", plugins=plugins, **few), quiet=True)
     (run.folder / "run.json").unlink()
+    (tmp_path / "mine.py").unlink()
     assert main(["score", str(run.folder), "-q"]) == 1
-    assert "needs the plugin mine.py: add --plugin FILE" in capsys.readouterr().err
-    assert main(["score", str(run.folder), "-q", "--plugin", str(moved / "mine.py")]) == 0
+    assert "unknown attack 'size'" in capsys.readouterr().err
+    assert main(["score", str(run.folder), "-q", "--plugin", str(tmp_path / "size.py")]) == 0
     assert_same(run, bench.Run.load(run.folder))
+
+
+def test_outputs_are_read_from_a_copy_without_its_data_set(tiny_run, tmp_path, no_data):
+    folder = copied(tiny_run, tmp_path / "out")
+    shutil.copy(tiny_run.folder / "run.json", folder)
+    ours, theirs = (run.outputs("ssd") for run in (tiny_run, bench.Run.load(folder)))
+    assert np.array_equal(ours.logits["test"], theirs.logits["test"])
+    shutil.rmtree(tmp_path / "out" / "store")
+    with pytest.raises(bench.UserError, match=r"cells are missing in .*store"):
+        bench.Run.load(folder).outputs("ssd")
 
 
 def test_scoring_loads_no_library_in_its_threads(tiny_run, tmp_path):
     """Two threads that first import parts of scikit-learn at once may stop each other."""
     folder = copied(tiny_run, tmp_path / "out")
     code = (
-        "import sys, threading, bench.engine.run as p; from pathlib import Path\n"
-        "score = p.score\n"
+        "import sys, bench.engine.local as local, bench.engine.run as p; from pathlib import Path\n"
+        "score = local.make_and_store\n"
         "def watched(*given):\n"
-        "    there = set(sys.modules)\n"
+        "    before = set(sys.modules)\n"
         "    try: return score(*given)\n"
-        "    finally: new.update(set(sys.modules) - there)\n"
-        "new = set(); p.score = watched\n"
+        "    finally: new.update(set(sys.modules) - before)\n"
+        "new = set(); local.make_and_store = watched\n"
         f"p.score_stored(Path({str(folder)!r}), quiet=True)\n"
         "late = sorted(n for n in new if n.partition('.')[0] in ('sklearn', 'xgboost', 'scipy'))\n"
         "assert not late, late"
@@ -154,11 +182,10 @@ def test_stores_that_are_copied_together_are_one_store(tmp_path, monkeypatch):
         both = tmp_path / "both" / "store"
         shutil.copytree(tmp_path / half / "store", both, dirs_exist_ok=True)
 
-    def made(_experiment, cell, _alone):
+    def make_again(_stage, _context, cell, _alone):
         pytest.fail(f"{cell} was made again")
 
-    for stage in ("train", "unlearn", "predict"):
-        monkeypatch.setattr(f"bench.stages.{stage}.{stage}", made)
-    monkeypatch.setattr("bench.stages.unlearn.prepare", made)
+    for name in ("train", "prepare", "unlearn", "predict"):
+        monkeypatch.setattr(type(load_stages()[name]), "make", make_again)
     run = bench.run(tiny(tmp_path / "both", methods="finetune[epochs=1],ssd", **few), quiet=True)
     assert [run.record["rows"][row]["done"] for row in ("finetune[epochs=1]", "ssd")] == [2, 2]

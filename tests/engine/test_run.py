@@ -18,10 +18,10 @@ import torch
 
 import bench
 from bench.config.schema import dump_toml
-from bench.engine.local import plan
-from bench.engine.run import mended
+from bench.engine.graph import open_context
+from bench.engine.run import recovering
 from bench.errors import DamagedError, UserError
-from bench.stages.context import Cell, Experiment
+from bench.stages.cell import Cell
 from tests.helpers.comparing import assert_same
 from tests.helpers.tiny_run import tiny
 
@@ -53,9 +53,9 @@ class Mine(Method):
 
 
 def all_weights(config):
-    experiment = Experiment(config)
-    cells = [cell for group in plan(experiment)[:3:2] for cell in group]
-    return {cell: experiment.store.tensors(cell.stage, experiment.key(cell)) for cell in cells}
+    context = open_context(config)
+    cells = [context.model_cell(row, i, None) for row in context.rows for i in context.members]
+    return {cell: context.store.tensors(cell.stage, context.key(cell)) for cell in cells}
 
 
 def test_every_row_and_readout_is_there(tiny_run):
@@ -109,7 +109,7 @@ def test_equal_for_any_number_of_jobs(tiny_run, tmp_path):
 
 def test_a_second_run_makes_nothing_again(tiny_run):
     config = tiny(tiny_run.folder.parent.parent)
-    store = Experiment(config).store.folder
+    store = open_context(config).store.folder
     before = {path: path.stat().st_mtime_ns for path in store.rglob("*.*")}
     again = bench.run(config, quiet=True)
     assert {path: path.stat().st_mtime_ns for path in store.rglob("*.*")} == before
@@ -118,7 +118,7 @@ def test_a_second_run_makes_nothing_again(tiny_run):
 
 def test_a_run_with_one_more_method_reuses_what_is_there(tiny_run, tmp_path):
     out = tiny_run.folder.parent.parent
-    store = Experiment(tiny(out)).store.folder
+    store = open_context(tiny(out)).store.folder
     trained = len(list((store / "train").rglob("*.json")))
     more = bench.run(tiny(out, methods="ssd,ssd[alpha=2]", attacks="errors"), quiet=True)
     assert len(list((store / "train").rglob("*.json"))) == trained
@@ -249,16 +249,16 @@ def flip(file):
 def test_damaged_files_are_set_aside_and_made_anew_by_the_same_command(tmp_path, capsys):
     config = tiny(tmp_path, methods="ssd", attacks="errors", models=2)
     first = bench.run(config, quiet=True)
-    experiment = Experiment(config)
-    store = experiment.store.folder
+    context = open_context(config)
+    store = context.store.folder
 
     def file(stage, row, suffix):
-        (found,) = store.rglob(experiment.key(Cell(stage, row, 0)) + suffix)
+        (found,) = store.rglob(context.key(Cell(stage, row, 0)) + suffix)
         return found
 
     weights = file("train", "original", ".safetensors")
     weights.write_bytes(weights.read_bytes()[:100])
-    split = store / "split" / experiment.split.key[:2] / f"{experiment.split.key}.npz"
+    split = file("split", "", ".npz")
     damaged = [file("unlearn", "ssd", ".json"), file("predict", "retrained", ".npz"), split]
     for each in damaged:
         flip(each)
@@ -282,7 +282,7 @@ def test_a_file_that_is_damaged_again_and_again_is_told_once_and_given_up(capsys
         raise DamagedError("damaged file x: set aside")
 
     with pytest.raises(DamagedError, match="damaged file x"):
-        mended(broken)
+        recovering(broken)
     assert capsys.readouterr().err == "damaged file x: set aside\n"
 
 
@@ -294,10 +294,10 @@ def test_work_goes_on_after_a_worker_was_killed_unless_that_happens_again_and_ag
             raise BrokenProcessPool("killed")
         return "done"
 
-    assert mended(lambda: work(2)) == "done"
+    assert recovering(lambda: work(2)) == "done"
     assert capsys.readouterr().err.count("a worker process was killed (memory short?)") == 2
     with pytest.raises(UserError, match="go on with fewer --jobs"):
-        mended(lambda: work(9))
+        recovering(lambda: work(9))
 
 
 def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path, monkeypatch):

@@ -16,6 +16,7 @@ from bench.reports.several import Several
 from bench.reports.several_page import to_html
 from bench.reports.table import number
 from bench.results.run import Run
+from tests.helpers.begin import begin
 from tests.helpers.page import Page
 from tests.helpers.tiny_run import as_if, tiny
 
@@ -122,12 +123,7 @@ def test_report_takes_several_runs_and_only_the_asked_formats(rates, tmp_path, c
 
 
 def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_path, capsys):
-    from bench.config.schema import dump_toml
-
-    started = tmp_path / "out" / "runs" / "started"
-    started.mkdir(parents=True)
-    config = tiny(tmp_path / "out", methods="ssd", models=2)
-    (started / "config.toml").write_text(dump_toml(config.model_dump(mode="json")))
+    started = begin(tiny(tmp_path / "out", methods="ssd", models=2))
     to = ["--to", str(tmp_path / "to"), "-f", "md"]
     assert main(["report", str(started), *to]) == 1
     told = capsys.readouterr().err
@@ -145,16 +141,14 @@ def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_p
 
 
 def test_failed_cells_of_an_unfinished_run_are_named(tmp_path, capsys):
-    from bench.config.schema import dump_toml
-    from bench.stages.context import Cell, Experiment
+    from bench.engine.graph import open_context
+    from bench.stages.cell import Cell
 
-    started = tmp_path / "out" / "runs" / "started"
-    started.mkdir(parents=True)
     config = tiny(tmp_path / "out", methods="ssd", models=2)
-    (started / "config.toml").write_text(dump_toml(config.model_dump(mode="json")))
-    experiment = Experiment(config)
-    key = experiment.key(Cell("unlearn", "ssd", 1))
-    experiment.store.write_failure("unlearn", key, {"reason": "ValueError: not today"})
+    started = begin(config)
+    context = open_context(config)
+    key = context.key(Cell("unlearn", "ssd", 1))
+    context.store.write_failure("unlearn", key, {"reason": "ValueError: not today"})
     assert main(["report", str(started)]) == 1
     assert "failed: ssd, model 1: ValueError: not today" in capsys.readouterr().err
 

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
+from bench.data.split import Split
 from bench.plugins.dataset import Data
 from bench.plugins.outputs import Labels, Outputs, Population
 from bench.plugins.removal import FORGOTTEN_TEST, without_classes
 from bench.results.extras import extras
+from bench.stages.split import with_samples
 
 
 def said(*classes):
@@ -31,23 +31,37 @@ def made(forget_labels, test_labels, **row):
     return Outputs(models, models, {"mine": models}, labels)
 
 
-def experiment(**more):
-    """Its data: six images, the first two forgotten, the last three tested on."""
+def split(data=None, **more):
+    """The split of six images, the first two forgotten, the last three tested on."""
     images = np.arange(6 * 4 * 4, dtype=np.uint8).reshape(6, 4, 4, 1)
-    data = Data("made", images, np.array([0, 1, 2, 0, 1, 2]), ("a", "b", "c"), **more)
-    split = SimpleNamespace(
+    classes, groups = ("a", "b", "c"), more.get("groups")
+    data = data or Data("made", images, np.array([0, 1, 2, 0, 1, 2]), classes, groups=groups)
+    names, numbers = np.unique(groups, return_inverse=True) if "groups" in more else (None, None)
+    drawn = Split(
         train=np.arange(3),
-        forget=np.array([0, 1]),
+        validation=np.array([], int),
         test=np.arange(3, 6),
+        forget=np.array([0, 1]),
+        retain=np.array([2]),
+        retain_sample=np.array([2]),
         train_labels=np.array([1, 0, 2]),
         true_labels=np.array([0, 1, 2]),
+        validation_labels=np.array([], int),
+        test_labels=np.array([0, 1, 2]),
+        goal="removal",
+        data=data.name,
+        fingerprint=data.fingerprint,
+        classes=classes,
+        scale=data.scale,
+        groups=numbers,
+        group_names=names,
     )
-    return SimpleNamespace(data=data, split=split)
+    return with_samples(drawn, data)
 
 
 def test_shares_of_what_is_called_what():
     outputs = made([0, 0, 1], [0, 1, 2], forget=(0, 2, 1), test=(0, 1, 1))
-    found = extras(experiment(), outputs)
+    found = extras(split(), outputs)
     assert found["confusion|forget|true"].tolist() == [0, 1]
     assert found["confusion|forget|mine"].tolist() == [[0.5, 0, 0.5], [0, 1, 0]]
     assert found["confusion|test|retrained"].tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0]]
@@ -55,7 +69,7 @@ def test_shares_of_what_is_called_what():
 
 def test_a_forgotten_class_keeps_its_number_and_has_no_column():
     outputs = made([0, 0], [0, 1, 2], forget=(1, 2), test=(2, 1, 2))
-    found = extras(experiment(), without_classes(outputs, np.array([0])))
+    found = extras(split(), without_classes(outputs, np.array([0])))
     assert found["confusion|called"].tolist() == [1, 2]
     assert found["confusion|forget|true"].tolist() == [0]
     assert found["confusion|forget|mine"].tolist() == [[0.5, 0.5]]
@@ -65,7 +79,7 @@ def test_a_forgotten_class_keeps_its_number_and_has_no_column():
 
 def test_samples_carry_both_labels_and_their_source():
     groups = np.array(["x", "y", "x", "x", "y", "y"])
-    found = extras(experiment(groups=groups), made([0], [0, 1, 2], forget=(0,), test=(0, 0, 2)))
+    found = extras(split(groups=groups), made([0], [0, 1, 2], forget=(0,), test=(0, 0, 2)))
     assert found["samples|train_labels"].tolist() == [1, 0]
     assert found["samples|true_labels"].tolist() == [0, 1]
     assert found["samples|groups"].tolist() == ["x", "y"]
@@ -77,6 +91,5 @@ def test_samples_carry_both_labels_and_their_source():
 def test_a_table_has_no_samples():
     rows = np.zeros((6, 1, 1, 5), np.float32)
     data = Data("rows", rows, np.array([0, 1, 2, 0, 1, 2]), ("a", "b", "c"), scale=None)
-    run = SimpleNamespace(data=data, split=experiment().split)
-    found = extras(run, made([0], [0, 1, 2], forget=(0,), test=(0, 0, 2)))
+    found = extras(split(data), made([0], [0, 1, 2], forget=(0,), test=(0, 0, 2)))
     assert not any(name.startswith("samples") for name in found)

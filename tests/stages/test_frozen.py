@@ -8,8 +8,10 @@ from torch import nn
 
 import bench
 from bench import seeds
+from bench.engine.graph import open_context
 from bench.plugins.registry import Registry
-from bench.stages.context import Cell, Experiment
+from bench.stages.cell import Cell
+from bench.stages.networks import Networks
 from bench.training.frozen import frozen_part
 from tests.helpers.networks import FROZEN_NETWORK
 from tests.helpers.tiny_run import tiny
@@ -66,15 +68,17 @@ def frozen(tmp_path_factory):
 def test_stored_heads_answer_as_the_whole_network_would(frozen):
     config, run = frozen
     assert not run.failed
-    experiment = Experiment(config)
-    backbone = experiment.frozen.backbone
-    assert sum(w.numel() for w in experiment.load_model("original", 0).parameters()) == 4330
-    images = experiment.raw_pool("test").inputs(torch.arange(len(experiment.split.test)))
+    context = open_context(config)
+    networks = context.once(Networks)
+    backbone = networks.frozen.backbone
+    original = networks.load_model(context.model_cell("original", 0, None))
+    assert sum(w.numel() for w in original.parameters()) == 4330
+    images = networks.images("test").inputs(torch.arange(len(context.split.test)))
     for row in ("original", "pgu[epochs=2]"):
         cell = Cell("predict", row, 1)
-        stored = experiment.store.arrays("predict", experiment.key(cell))["test"]
+        stored = context.store.arrays("predict", context.key(cell))["test"]
         with torch.no_grad():
-            whole = experiment.load_model(row, 1)(backbone(images))
+            whole = networks.load_model(context.model_cell(row, 1, None))(backbone(images))
         assert torch.allclose(torch.from_numpy(stored), whole, atol=1e-5)
 
 

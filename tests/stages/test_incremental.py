@@ -13,15 +13,17 @@ import bench
 from bench import seeds
 from bench.builtin.scenarios.incremental import incremental
 from bench.cli.app import main
-from bench.config.schema import dump_toml, load_config
-from bench.engine.local import _make_in_worker, plan
+from bench.config.schema import dump_toml
+from bench.engine.execute import execute_in_worker
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.methods.shared.projection import input_covariances
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet
 from bench.reports.requests import over_requests, shares
-from bench.stages.context import Cell, Experiment
-from bench.stages.unlearn import carry, given, prepared
+from bench.stages.cell import Cell
+from bench.stages.networks import Networks
+from bench.stages.unlearn import carry, given, prepared_statistics
 from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
@@ -119,7 +121,7 @@ def config(tmp_path_factory):
 
 def failing(config):
     """The row that fails while its file is there, and the file."""
-    row = next(label for label in Experiment(config).methods if "fail_if" in label)
+    row = next(label for label in open_context(config).methods if "fail_if" in label)
     return row, Path(row.partition("=")[2].removesuffix("]"))
 
 
@@ -138,12 +140,9 @@ def run(config, broken):
     return bench.run(config, quiet=True)
 
 
-def steps(config):
-    return Experiment(config).requests
-
-
 def test_a_split_of_each_request_shrinks_what_is_left(config, run):
-    splits = [step.split for step in steps(config)]
+    context = open_context(config)
+    splits = [context.split_at(request) for request in context.requests]
     everyone = set(range(len(splits[0].train)))
     gone = set()
     for split in splits:
@@ -169,11 +168,16 @@ def test_every_request_is_a_run(config, run):
 
 
 def test_each_request_goes_on_from_the_methods_own_model(config, run):
-    first = steps(config)[0]
+    context = open_context(config)
+
+    def last_bias(row, member, request=None):
+        model = context.once(Networks).load_model(context.model_cell(row, member, request))
+        return list(model.parameters())[-1]
+
     for member in (0, 1):
-        before = list(first.load_model("original", member).parameters())[-1]
-        for number, step in enumerate(steps(config), 1):
-            after = list(step.load_model("counting", member).parameters())[-1]
+        before = last_bias("original", member)
+        for number in context.requests:
+            after = last_bias("counting", member, number)
             assert torch.allclose(after, before + number)
     notes = [step.record["rows"]["counting"]["notes"] for step in run.requests]
     texts = [{note["text"] for note in of_request} for of_request in notes]
@@ -181,7 +185,7 @@ def test_each_request_goes_on_from_the_methods_own_model(config, run):
 
 
 def test_originals_are_trained_once_and_retrained_models_at_each_request(config, run):
-    store = Experiment(config).store
+    store = open_context(config).store
     records = [
         store.record("train", path.stem) for path in (store.folder / "train").rglob("*.json")
     ]
@@ -194,34 +198,38 @@ def test_originals_are_trained_once_and_retrained_models_at_each_request(config,
 
 
 def test_retrained_models_never_saw_what_was_forgotten_by_then(config, run):
-    whole = Experiment(config)
-    for step in whole.requests:
-        left = np.flatnonzero((whole.split.order == 0) | (whole.split.order > step.request))
-        name = step.seed_name("train", "pair", 1)
+    context = open_context(config)
+    networks, order = context.once(Networks), context.split.order
+    for request in context.requests:
+        left = np.flatnonzero((order == 0) | (order > request))
+        name = context.seed_name("train", "pair", 1)
         rng = seeds.torch_rng(*name)
         with seeds.isolated(seeds.derive(*name, "global")):
-            examples = whole.part("train").take(torch.from_numpy(left))
-            model = step.recipe.train(step.recipe.fresh_model(rng), examples, rng)
-        stored = step.load_model("retrained", 1).state_dict()
+            examples = networks.part("train").take(torch.from_numpy(left))
+            model = networks.trainer.train(networks.trainer.fresh_model(rng), examples, rng)
+        cell = context.model_cell("retrained", 1, request)
+        stored = networks.load_model(cell).state_dict()
         assert all(torch.equal(stored[name], value) for name, value in model.state_dict().items())
 
 
 def test_pgus_carried_statistics_are_those_of_what_is_left(config, run):
     """The first layer sees the images themselves, whatever was unlearned: there it is exact."""
-    last = steps(config)[-1]
-    cell = Cell("unlearn", "pgu[gamma=0.5,epochs=3]", 0)
-    statistics = prepared(last, cell)
-    earlier = [given(step, cell, "carried", statistics) for step in last.history[:-1]]
-    model, task = given(last, cell, "unlearn", statistics)
-    assert carry(last, cell, earlier, task, alone=True).forward_examples == 20
-    left = last.before.part("retain")
+    context = open_context(config)
+    networks = context.once(Networks)
+    cells = [Cell("unlearn", "pgu[gamma=0.5,epochs=3]", 0, request) for request in (1, 2, 3)]
+    statistics = prepared_statistics(context, cells[-1])
+    earlier = [(cell, *given(context, cell, "carried", statistics)) for cell in cells[:-1]]
+    model, task = given(context, cells[-1], "unlearn", statistics)
+    assert carry(context, earlier, task, alone=True).forward_examples == 20
+    left = networks.part("retain", 2)
     expected = input_covariances(model, left.image_batches(50))
     name = next(iter(expected))
     scale = expected[name].abs().max().item()
     assert torch.allclose(task.statistics[name], expected[name], atol=1e-6 * scale)
     deeper = list(expected)[-1]  # it saw requests 1 and 2 through the models of their time
     of_now = [
-        input_covariances(model, step.part("asked").image_batches(50)) for step in last.history[:-1]
+        input_covariances(model, networks.part("asked", request).image_batches(50))
+        for request in (1, 2)
     ]
     assert not torch.allclose(
         task.statistics[deeper], statistics[deeper] - sum(found[deeper] for found in of_now)
@@ -247,10 +255,10 @@ def test_a_failure_is_the_reason_of_all_later_requests_and_stops_nothing_else(co
 
 
 def test_what_is_there_is_not_made_again_and_what_is_lost_comes_back_the_same(config, run):
-    second = steps(config)[1]
-    key = second.key(Cell("unlearn", "pgu[gamma=0.5,epochs=3]", 1))
-    stored = second.store.tensors("unlearn", key)
-    paths = list(second.store.folder.rglob("*.json"))
+    context = open_context(config)
+    key = context.key(Cell("unlearn", "pgu[gamma=0.5,epochs=3]", 1, 2))
+    stored = context.store.tensors("unlearn", key)
+    paths = list(context.store.folder.rglob("*.json"))
     times = {path: path.stat().st_mtime_ns for path in paths if path.stem != key}
     (record,) = (path for path in paths if path.stem == key)
     record.unlink()
@@ -258,7 +266,7 @@ def test_what_is_there_is_not_made_again_and_what_is_lost_comes_back_the_same(co
     assert {path: path.stat().st_mtime_ns for path in times} == times
     assert all(
         torch.equal(value, stored[name])
-        for name, value in second.store.tensors("unlearn", key).items()
+        for name, value in context.store.tensors("unlearn", key).items()
     )
     frames = [of.scores() for of in (run.requests[1], again.requests[1])]
     frames = [frame[~frame.readout.str.contains("time|memory")] for frame in frames]
@@ -266,13 +274,13 @@ def test_what_is_there_is_not_made_again_and_what_is_lost_comes_back_the_same(co
 
 
 def test_a_worker_makes_the_cell_of_its_request(config, run):
-    second = steps(config)[1]
-    key = second.key(Cell("predict", "counting", 0))
-    before = second.store.arrays("predict", key)
-    (record,) = second.store.folder.rglob(f"predict/*/{key}.json")
+    context, cell = open_context(config), Cell("predict", "counting", 0, 2)
+    key = context.key(cell)
+    before = context.store.arrays("predict", key)
+    (record,) = context.store.folder.rglob(f"predict/*/{key}.json")
     record.unlink()
-    _make_in_worker(config, second.token, 2, Cell("predict", "counting", 0), False)
-    after = second.store.arrays("predict", key)
+    execute_in_worker(config, context.token, cell, False)
+    after = context.store.arrays("predict", key)
     assert all(np.array_equal(before[part], after[part]) for part in before)
     assert before["forget"].shape == (40, 10)
 
@@ -328,19 +336,3 @@ def test_one_original_and_attacks_with_stages_of_their_own(tmp_path):
         assert {name for row, name in readouts if row == "neggrad[epochs=1]"} >= {"zrf", "ain"}
     relearned = list((tmp_path / "store" / "relearn").rglob("*.json"))
     assert len(relearned) == 2 * 4 * 2  # at each request: original, retrained, retrain, neggrad
-
-
-def test_keys_without_requests_are_as_they_always_were(tmp_path):
-    """Stored runs are found again: these keys were made before there were requests."""
-    experiment = Experiment(load_config({"out": str(tmp_path)}))
-    golden = {
-        ("train", "original"): "a9906ac442ea6733b389c58ab0038725",
-        ("train", "retrained"): "3897df05066a0f251f935d688f6ab3b0",
-        ("prepare", "pgu"): "dabf86feede03738429ec91dc3ec8705",
-        ("unlearn", "pgu"): "d5c759527da22bcd53537d5dfbeb048c",
-        ("predict", "pgu"): "734f1f1a94de839b5ef69dd5cd92c153",
-        ("predict", "original"): "2633b99830b97dff3a4dbcba661c4a5f",
-    }
-    assert {name: experiment.key(Cell(*name, 0)) for name in golden} == golden
-    assert experiment.requests == [experiment]
-    assert len(plan(experiment)) == 6

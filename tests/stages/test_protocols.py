@@ -10,12 +10,14 @@ import pytest
 import bench
 from bench.attacks.shared.crossfit import learnable_pairs
 from bench.config.schema import Config
+from bench.engine.begin import check
+from bench.engine.graph import load_stages, open_context
 from bench.errors import UserError
 from bench.plugins.outputs import Outputs, Population
 from bench.reports.notes import footnotes
 from bench.reports.plain import to_markdown
-from bench.stages.context import Cell, Experiment
-from bench.stages.score import _stage_keys, gather, identical
+from bench.stages.cell import Cell
+from bench.stages.gather import gather, identical
 from tests.helpers.outputs import populations
 from tests.helpers.tiny_run import tiny
 
@@ -37,8 +39,8 @@ def scored(run, row):
 
 
 def test_all_unlearned_models_start_from_one_original(one_original):
-    experiment = Experiment(Config.model_validate(one_original.record["config"]))
-    outputs = gather(experiment)
+    context = open_context(Config.model_validate(one_original.record["config"]))
+    outputs = gather(context, None)
     assert outputs.rows[DRAWS].start == 0
     assert outputs.original.start is None
     spread = np.ptp(outputs.rows[DRAWS].logits["test"], axis=0).max()
@@ -55,7 +57,8 @@ def test_methods_without_randomness_are_flagged_and_count_once(one_original):
 
 def test_each_original_is_the_default_and_another_run(one_original):
     folder = tiny(one_original.folder.parent.parent, **SMALL)
-    each, one = Experiment(folder), Experiment(folder.model_copy(update={"originals": "one"}))
+    each = open_context(folder)
+    one = open_context(folder.model_copy(update={"originals": "one"}))
     cells = [Cell("unlearn", DRAWS, member) for member in range(2)]
     assert each.key(cells[0]) == one.key(cells[0])
     assert each.key(cells[1]) != one.key(cells[1])
@@ -87,7 +90,7 @@ def class_run(tmp_path_factory):
 
 
 def test_class_removal_drops_outputs_and_test_examples(class_run):
-    outputs = gather(Experiment(Config.model_validate(class_run.record["config"])))
+    outputs = gather(open_context(Config.model_validate(class_run.record["config"])), None)
     assert outputs.num_classes == 9
     assert (outputs.labels["forget"].train == -1).all()
     assert outputs.labels["test"].true.max() == 8
@@ -106,14 +109,16 @@ def test_scores_that_need_more_stages_are_there_when_asked_for(class_run):
 
 
 def test_a_later_version_of_a_stage_makes_its_scores_anew(class_run, monkeypatch):
-    experiment = Experiment(Config.model_validate(class_run.record["config"]))
-    used = {"original": [0, 1]}
-    before = _stage_keys(experiment, experiment.attacks["ain[epochs=2]"], used)
-    monkeypatch.setattr("bench.stages.context.RELEARN_VERSION", 99)
-    after = _stage_keys(experiment, experiment.attacks["ain[epochs=2]"], used)
-    assert not set(before) & set(after)
-    assert len(_stage_keys(experiment, experiment.attacks["zrf"], used)) == 2
-    assert _stage_keys(experiment, experiment.attacks["errors"], used) == []
+    config = Config.model_validate(class_run.record["config"])
+    attacks = ("ain[epochs=2]", "zrf", "errors")
+
+    def keys():
+        context = open_context(config)
+        return [context.key(Cell("score", attack)) for attack in attacks]
+
+    before = keys()
+    monkeypatch.setattr(load_stages()["relearn"].__class__, "version", 99)
+    assert [one == other for one, other in zip(before, keys(), strict=True)] == [False, True, True]
 
 
 def test_two_classes_must_stay_and_classes_are_named(tmp_path):
@@ -123,25 +128,25 @@ def test_two_classes_must_stay_and_classes_are_named(tmp_path):
     ):
         with pytest.raises(UserError, match=words):
             bench.run(tiny(tmp_path, scenario=scenario), quiet=True)
-    drawn = Experiment(tiny(tmp_path, scenario="class[count=2,draw=1]")).split
+    drawn = open_context(tiny(tmp_path, scenario="class[count=2,draw=1]")).split
     assert len(np.unique(drawn.true_labels[drawn.forget])) == 2
 
 
 @pytest.mark.parametrize("attack", ["simple-mia[against=test]", "mia-efficacy[against=test]"])
 def test_an_attack_that_learns_from_reported_test_data_is_refused(tmp_path, attack):
     with pytest.raises(UserError, match="learns from test data, which errors reports on"):
-        Experiment(tiny(tmp_path, attacks=f"errors,{attack}"))
-    Experiment(tiny(tmp_path, attacks=attack))
-    Experiment(tiny(tmp_path, attacks="errors,simple-mia,mia-efficacy"))
+        check(open_context(tiny(tmp_path, attacks=f"errors,{attack}")))
+    check(open_context(tiny(tmp_path, attacks=attack)))
+    check(open_context(tiny(tmp_path, attacks="errors,simple-mia,mia-efficacy")))
 
 
 def test_non_finite_outputs_name_the_cell_and_the_part(tmp_path):
     config = tiny(tmp_path, models=2, methods="neggrad", attacks="errors")
     bench.run(config, quiet=True)
-    experiment = Experiment(config)
-    key = experiment.key(Cell("predict", "neggrad", 1))
-    arrays = dict(experiment.store.arrays("predict", key))
+    context = open_context(config)
+    key = context.key(Cell("predict", "neggrad", 1))
+    arrays = dict(context.store.arrays("predict", key))
     arrays["validation"] = arrays["validation"] * np.nan
-    experiment.store.write("predict", key, {"row": "neggrad", "member": 1}, **arrays)
+    context.store.write("predict", key, {"row": "neggrad", "member": 1}, **arrays)
     with pytest.raises(UserError, match="neggrad 1 has non-finite outputs on validation"):
-        gather(experiment)
+        gather(context, None)

@@ -11,11 +11,15 @@ from hypothesis import strategies as st
 
 from bench.builtin.scenarios.poison import poison
 from bench.builtin.scenarios.random_removal import random_removal
+from bench.engine.execute import execute
+from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.plugins.scenario import TrainingSet
-from bench.stages.context import Experiment
-from bench.stages.split import refuse_overlaps, save_split
+from bench.stages.cell import Cell
+from bench.stages.context import Context
+from bench.stages.networks import Networks
+from bench.stages.split import refuse_overlaps
 from tests.helpers.tiny_run import tiny
 
 LABELS = np.repeat(np.arange(4), 50)
@@ -92,12 +96,12 @@ def test_nothing_to_forget_is_a_user_error(scenario, params):
 
 
 @pytest.fixture
-def experiment(tmp_path):
-    return Experiment(tiny(tmp_path, subset=None))
+def context(tmp_path):
+    return open_context(tiny(tmp_path, subset=None))
 
 
-def test_no_example_is_in_two_sets_and_none_is_lost(experiment):
-    split = experiment.split
+def test_no_example_is_in_two_sets_and_none_is_lost(context):
+    split = context.split
     sets = [split.train, split.validation, split.test]
     together = np.concatenate(sets)
     assert len(np.unique(together)) == len(together) == 1797
@@ -106,59 +110,61 @@ def test_no_example_is_in_two_sets_and_none_is_lost(experiment):
     assert set(split.retain_sample) <= set(split.retain)
 
 
-def test_poison_touches_training_data_only(experiment):
-    split, labels = experiment.split, experiment.data.labels
+def test_poison_touches_training_data_only(context):
+    split, labels, networks = context.split, context.data.labels, context.once(Networks)
     assert np.array_equal(split.true_labels, labels[split.train])
     changed = np.flatnonzero(split.train_labels != split.true_labels)
     assert np.array_equal(changed, split.forget)
     for part in ("validation", "test"):
-        given_out = experiment.part(part).labels.numpy()
+        given_out = networks.part(part).labels.numpy()
         assert np.array_equal(given_out, labels[getattr(split, part)])
-    assert np.array_equal(experiment.part("train").labels.numpy(), split.train_labels)
+    assert np.array_equal(networks.part("train").labels.numpy(), split.train_labels)
 
 
-def test_both_labels_and_the_poisoned_indices_are_stored(experiment):
-    save_split(experiment.split, experiment.store)
-    stored = experiment.store.arrays("split", experiment.split.key)
-    again = Experiment(experiment.config).split
+def test_both_labels_and_the_poisoned_indices_are_stored(context):
+    execute(context, Cell("split"), alone=False)
+    stored = context.store.arrays("split", context.key(Cell("split")))
+    again = open_context(context.config).split
     assert all(np.array_equal(stored[name], getattr(again, name)) for name in stored)
-    assert np.array_equal(stored["forget"], experiment.split.forget)
+    assert again.facts == context.split.facts
+    assert np.array_equal(stored["forget"], context.split.forget)
     assert (stored["train_labels"] != stored["true_labels"]).sum() == len(stored["forget"])
 
 
 def test_a_fixed_test_set_is_kept_and_never_trained_on(tmp_path, monkeypatch):
-    experiment = Experiment(tiny(tmp_path, subset=60))
     images = np.zeros((200, 8, 8, 1), dtype=np.uint8)
     data = Data("fixed", images, np.arange(200) % 4, CLASSES, test=np.arange(150, 200))
-    monkeypatch.setitem(experiment.__dict__, "data", data)
-    split = experiment.split
+    monkeypatch.setattr(Context, "data", data)
+    split = open_context(tiny(tmp_path, subset=60)).split
     assert split.test.tolist() == list(range(150, 200))
     assert len(split.train) + len(split.validation) == 60
     assert max(split.train.max(), split.validation.max()) < 150
 
 
 def test_seeds_change_the_split_and_nothing_else_does(tmp_path):
-    splits = [
-        Experiment(tiny(tmp_path, seed=seed, jobs=jobs)).split
+    contexts = [
+        open_context(tiny(tmp_path, seed=seed, jobs=jobs))
         for seed, jobs in ((0, 1), (0, 2), (1, 1))
     ]
-    assert splits[0].key == splits[1].key != splits[2].key
-    assert not np.array_equal(splits[0].train, splits[2].train)
+    keys = [context.key(Cell("split")) for context in contexts]
+    assert keys[0] == keys[1] != keys[2]
+    assert not np.array_equal(contexts[0].split.train, contexts[2].split.train)
 
 
 @pytest.mark.parametrize("changes", [{"subset": 5000}, {"subset": 12}])
 def test_impossible_sizes_are_user_errors(tmp_path, changes):
     with pytest.raises(UserError):
-        _ = Experiment(tiny(tmp_path, **changes)).split
+        _ = open_context(tiny(tmp_path, **changes)).split
 
 
 def test_validation_and_test_sets_are_the_same_for_every_scenario_and_draw(tmp_path):
     scenarios = ["poison", "poison[draw=1]", "poison[rate=0.5,flip=any]", "random"]
-    splits = [Experiment(tiny(tmp_path, scenario=scenario)).split for scenario in scenarios]
+    contexts = [open_context(tiny(tmp_path, scenario=scenario)) for scenario in scenarios]
+    splits = [context.split for context in contexts]
     for part in ("train", "validation", "test"):
         assert all(np.array_equal(getattr(splits[0], part), getattr(s, part)) for s in splits)
     assert len({tuple(split.forget) for split in splits}) == len(splits)
-    assert len({split.key for split in splits}) == len(splits)
+    assert len({context.key(Cell("split")) for context in contexts}) == len(splits)
 
 
 @pytest.mark.parametrize("scenario", [poison, random_removal])
@@ -205,10 +211,10 @@ def test_random_removal_from_the_first_classes_only(per_class):
 
 
 def test_a_fixed_validation_set_is_left_out_of_a_drawn_test_set(tmp_path, monkeypatch):
-    experiment = Experiment(tiny(tmp_path, subset=None))
-    fixed = replace(experiment.data, validation=np.arange(300))
-    monkeypatch.setattr(Experiment, "data", fixed)
-    assert Experiment(tiny(tmp_path, subset=None)).split.validation.tolist() == list(range(300))
+    fixed = replace(open_context(tiny(tmp_path)).data, validation=np.arange(300))
+    monkeypatch.setattr(Context, "data", fixed)
+    split = open_context(tiny(tmp_path, subset=None)).split
+    assert split.validation.tolist() == list(range(300))
 
 
 def test_sets_that_share_an_example_are_refused():

@@ -12,7 +12,9 @@ import pytest
 from joblib import Parallel, delayed
 from joblib.externals.loky import get_reusable_executor
 
-from bench.stages.context import Cell, Experiment
+from bench.engine.graph import open_context
+from bench.stages.cell import Cell
+from bench.stages.networks import Networks
 from bench.training.devices import device_name, process_count
 from tests.helpers.tiny_run import tiny
 
@@ -95,15 +97,16 @@ def test_workers_share_the_gpus_evenly_keep_theirs_and_are_replaced_on_the_free_
 def test_where_models_are_made_is_not_in_their_keys(tmp_path):
     here, there = tiny(tmp_path), tiny(tmp_path, jobs=4, device="cuda:3")
     cell = Cell("train", "original", 0)
-    assert Experiment(here).key(cell) == Experiment(there).key(cell)
+    assert open_context(here).key(cell) == open_context(there).key(cell)
 
 
 def test_a_worker_is_told_the_precision_that_was_settled_on(tmp_path, monkeypatch):
     """On another GPU bf16 might not pay: what it made there would have other keys."""
     monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
-    asking = Experiment(tiny(tmp_path / "here", train={"precision": "auto"}))
-    working = Experiment(asking.told.model_copy(update={"out": str(tmp_path / "there")}))
+    asking = open_context(tiny(tmp_path / "here", train={"precision": "auto"}))
+    config = asking.once(Networks).settled_config
+    working = open_context(config.model_copy(update={"out": str(tmp_path / "there")}))
     monkeypatch.setattr("bench.training.precision._measured", None)
     cell = Cell("train", "original", 0)
-    assert working.settings.precision == "bf16"
+    assert working.once(Networks).settings.precision == "bf16"
     assert working.key(cell) == asking.key(cell)

@@ -7,10 +7,16 @@ import json
 import pytest
 import torch
 
+from bench.engine.graph import open_context
 from bench.errors import DamagedError
-from bench.stages.context import Cell, Experiment
+from bench.stages.cell import Cell
+from bench.stages.networks import Networks
 from bench.training import precision
 from tests.helpers.tiny_run import tiny
+
+
+def chosen_precision(config):
+    return open_context(config).once(Networks).trainer.settings.precision
 
 
 @pytest.mark.parametrize(
@@ -20,19 +26,18 @@ def test_bf16_is_taken_where_it_pays(tmp_path, monkeypatch, seconds, expected):
     measured = dict(zip(("fp32", "bf16"), seconds, strict=True))
     monkeypatch.setattr(precision, "_step", lambda _r, _m, _b, kind: measured[kind])
     config = tiny(tmp_path, train={"precision": "auto"})
-    settled = Experiment(config)
-    assert settled.recipe.settings.precision == settled.settings.precision == expected
+    settled = open_context(config)
+    assert chosen_precision(config) == expected
     monkeypatch.setattr(precision, "_step", None)  # what is remembered is not measured again
-    assert Experiment(config).settings.precision == expected
-    chosen = Experiment(tiny(tmp_path, train={"precision": expected}))
+    assert chosen_precision(config) == expected
+    chosen = open_context(tiny(tmp_path, train={"precision": expected}))
     cell = Cell("train", "original", 0)
     assert settled.key(cell) == chosen.key(cell)
 
 
 def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
-    experiment = Experiment(tiny(tmp_path, train={"precision": "auto"}))
-    assert experiment.settings.precision in ("fp32", "bf16")
+    assert chosen_precision(tiny(tmp_path, train={"precision": "auto"})) in ("fp32", "bf16")
     [file] = (tmp_path / "decoded").glob("precision-*.json")
     measured = json.loads(file.read_text())
     assert all(measured[kind] > 0 for kind in ("fp32", "bf16"))
@@ -43,9 +48,9 @@ def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
 def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
     monkeypatch.setattr(precision, "_step", lambda *_: 1.0)
     config = tiny(tmp_path, train={"precision": "auto"})
-    assert Experiment(config).settings.precision == "fp32"
+    assert chosen_precision(config) == "fp32"
     [file] = (tmp_path / "decoded").glob("precision-*.json")
     file.write_text(file.read_text().replace("1.0", "0.1", 1))
     with pytest.raises(DamagedError, match="set aside"):
-        _ = Experiment(config).settings
-    assert Experiment(config).settings.precision == "fp32"
+        chosen_precision(config)
+    assert chosen_precision(config) == "fp32"

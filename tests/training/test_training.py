@@ -13,8 +13,10 @@ from bench.builtin.models.small_cnn import small_cnn
 from bench.builtin.models.smallvgg import smallvgg
 from bench.checks.methods import Toy
 from bench.config.schema import TrainSettings
+from bench.engine.graph import open_context
 from bench.errors import UserError
-from bench.stages.context import Cell, Experiment
+from bench.stages.cell import Cell
+from bench.stages.networks import Networks
 from bench.stages.unlearn import fingerprint
 from bench.training.cost import measured
 from bench.training.memory import keep_freed
@@ -49,25 +51,22 @@ def test_original_and_retrained_of_a_pair_start_from_the_same_weights(tmp_path, 
         "train",
         lambda self, model, examples, rng: started.append(copy.deepcopy(model)) or model,
     )
-    experiment = Experiment(tiny(tmp_path))
-    from bench.stages.train import train
-
+    context = open_context(tiny(tmp_path))
     for row in ("original", "retrained"):
         for member in (0, 1):
-            train(experiment, Cell("train", row, member), alone=False)
+            context.stages["train"].make(context, Cell("train", row, member), alone=False)
     prints = [fingerprint(model) for model in started]
     assert prints[0] == prints[2] != prints[1] == prints[3]
 
 
 def test_retraining_never_sees_the_forget_set(tmp_path):
-    experiment = Experiment(tiny(tmp_path))
-    forgotten = experiment.part("forget").images.flatten(1)
-    retained = experiment.part("retain").images.flatten(1)
-    assert len(retained) + len(forgotten) == len(experiment.part("train"))
-    assert torch.equal(
-        experiment.part("retain").labels,
-        torch.from_numpy(experiment.split.true_labels[experiment.split.retain]),
-    )
+    context = open_context(tiny(tmp_path))
+    networks, split = context.once(Networks), context.split
+    forgotten = networks.part("forget").images.flatten(1)
+    retained = networks.part("retain").images.flatten(1)
+    assert len(retained) + len(forgotten) == len(networks.part("train"))
+    labels = torch.from_numpy(split.true_labels[split.retain])
+    assert torch.equal(networks.part("retain").labels, labels)
 
 
 @pytest.mark.parametrize(
@@ -98,11 +97,9 @@ def test_exponential_without_an_end_is_a_user_error():
 
 
 def test_diverged_training_is_a_user_error(tmp_path):
-    from bench.stages.train import train
-
-    experiment = Experiment(tiny(tmp_path, train={"lr": 1e30, "epochs": 2}))
+    context = open_context(tiny(tmp_path, train={"lr": 1e30, "epochs": 2}))
     with pytest.raises(UserError, match=r"lower train.lr"):
-        train(experiment, Cell("train", "original", 0), alone=False)
+        context.stages["train"].make(context, Cell("train", "original", 0), alone=False)
 
 
 def test_one_output_is_read_as_two_class_logits():

@@ -8,18 +8,18 @@ import subprocess
 import sys
 import threading
 import time
-from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 import bench
-from bench.engine.cluster import Cluster, Order, Reply, _base_order, connected, work
-from bench.engine.run import make_until
+from bench.engine.dask import Cluster, Order, Reply, connected, work
+from bench.engine.execute import execute
+from bench.engine.graph import open_context
+from bench.engine.run import run_until
 from bench.errors import UserError
-from bench.stages.context import Cell, Experiment
-from bench.stages.split import save_split
+from bench.stages.cell import Cell
 from bench.storage.locks import Claims
 from bench.storage.store import Store
 from bench.training.devices import device_name
@@ -83,29 +83,26 @@ def test_workers_of_one_machine_take_its_gpus_in_turn(cluster):
 
 
 def test_what_a_worker_finished_before_it_died_is_not_made_again(tmp_path, monkeypatch):
-    experiment, cell = Experiment(tiny(tmp_path, **FEW)), Cell("train", "original", 0)
-    save_split(experiment.split, experiment.store)
-    name = cell.stage, experiment.key(cell)
+    config, cell = tiny(tmp_path, **FEW), Cell("train", "original", 0)
+    context = open_context(config)
+    execute(context, Cell("split"), alone=False)
+    name = cell.stage, context.key(cell)
     with Claims() as claims:
-        claim = experiment.store.claim_path(*name)
+        claim = context.store.claim_path(*name)
         assert claims.take(claim)
-        order = replace(
-            _base_order("run", experiment, alone=False),
-            cell=cell,
-            name=name,
-            mark=claims.mark(claim),
-        )
+        mark = claims.mark(claim)
+        order = Order("run", config, [], context.token, cell, False, name, mark, [], [])
         assert work(order) == Reply()
-        monkeypatch.setattr("bench.engine.local.make", lambda *_: pytest.fail("made again"))
+        monkeypatch.setattr("bench.engine.dask.execute", lambda *_: pytest.fail("made again"))
         assert work(order) == Reply()
-    assert experiment.has(cell)
+    assert context.has(cell)
 
 
 def blind(order: Order) -> Reply:
     """Work that never sees the store, wherever it is."""
     from unittest.mock import patch
 
-    with patch("bench.engine.cluster._sees_store", lambda _order: False):
+    with patch("bench.engine.dask._sees_store", lambda _order: False):
         return work(order)
 
 
@@ -128,7 +125,7 @@ def test_workers_without_the_store_send_back_what_they_made(
     # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
     monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     here = bench.run(tiny(tmp_path / "here", **FEW | changes), quiet=True)
-    monkeypatch.setattr("bench.engine.cluster.work", blind)
+    monkeypatch.setattr("bench.engine.dask.work", blind)
     there = bench.run(on(cluster, tmp_path / "there", **changes), quiet=True)
     assert not there.failed
     assert len(here.requests) == len(there.requests)
@@ -156,7 +153,7 @@ def test_a_run_that_nobody_works_on_says_so_and_waits(monkeypatch, capsys):
     client = SimpleNamespace(
         ncores=lambda: workers.pop(0), scheduler=SimpleNamespace(address="tcp://here:1")
     )
-    monkeypatch.setattr("bench.engine.cluster.SECONDS_TO_LOOK", 0)
+    monkeypatch.setattr("bench.engine.dask.SECONDS_TO_LOOK", 0)
     assert list(Cluster(client)._as_they_come(Finished())) == [1, 2]
     told = "no worker: waiting; start some with 'dask worker tcp://here:1'"
     assert capsys.readouterr().err.splitlines() == [told, "workers are there, going on", told]
@@ -203,22 +200,22 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
 )
 def test_a_cluster_that_is_not_there_is_one_line(changes, told, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
-    monkeypatch.setattr("bench.engine.cluster.SECONDS_TO_CONNECT", 0.2)
+    monkeypatch.setattr("bench.engine.dask.SECONDS_TO_CONNECT", 0.2)
     with pytest.raises(UserError, match=told), connected(tiny(tmp_path, **changes)):
         pass
 
 
 def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.engine.cluster.find_spec", lambda _name: None)
+    monkeypatch.setattr("bench.engine.dask.find_spec", lambda _name: None)
     with pytest.raises(UserError, match="pip install distributed"):
         bench.run(tiny(tmp_path, backend="dask", scheduler="tcp://host:8786"))
 
 
 def test_a_run_stops_after_a_stage_and_goes_on(local_run, tmp_path):
     config = tiny(tmp_path, **FEW)
-    folder = make_until(config, "train", quiet=True)
+    folder = run_until(config, "train", quiet=True)
     made = {path.parent.parent.name for path in (tmp_path / "store").rglob("*.json")}
     assert made == {"split", "train", "prepare"}
     assert not (folder / "run.json").exists()
-    assert make_until(config, "predict", quiet=True) == folder
+    assert run_until(config, "predict", quiet=True) == folder
     assert_same(local_run, bench.run(config, quiet=True))
