@@ -6,12 +6,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy import stats
 
 from bench.attacks.errors import balanced_error_rates, errors, two_class
 from bench.attacks.gap import gap
 from bench.attacks.mia_efficacy import feature_of, mia_efficacy
 from bench.attacks.simple_mia import losses, simple_mia
-from bench.attacks.u_lira import _others, attack, log_ratios, u_lira
+from bench.attacks.u_lira import attack, log_ratios, u_lira
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
 from tests.helpers.outputs import by_name, hand_made, populations, rng
 
@@ -46,17 +47,14 @@ def test_two_class_readouts_are_there_for_two_classes_only():
 # U-LiRA -------------------------------------------------------------------------------------------
 
 
-def test_each_model_is_judged_by_the_others():
-    mean, deviation = _others(np.array([[1.0], [3.0], [5.0]]), pooled=False, per_example=True)
-    assert mean[:, 0].tolist() == [4, 3, 2]
-    assert deviation[:, 0] ** 2 == pytest.approx([2, 8, 2])
-
-
-def test_log_ratio_by_hand():
-    """x = 1 under N(4, 2) of its own population's others and N(11, 2) of the other one's."""
-    unlearned, retrained = np.array([[1.0], [3.0], [5.0]]), np.array([[8.0], [10.0], [12.0]])
+def test_log_ratios_by_hand_judge_each_model_by_the_others():
+    """1, 3, 5 under N(4, 2), N(3, 8), N(2, 2) of their others; N(14, 8), ... of the retrained."""
+    unlearned, retrained = np.array([[1.0], [3.0], [5.0]]), np.array([[8.0], [12.0], [16.0]])
     found, _ = log_ratios(unlearned, retrained, pooled=False, per_example=True)
-    assert found[0, 0] == pytest.approx(-(3**2) / 4 + 10**2 / 4)
+    own = stats.norm([4, 3, 2], np.sqrt([2, 8, 2]))
+    other = stats.norm([14, 12, 10], np.sqrt([8, 32, 8]))
+    expected = own.logpdf(unlearned[:, 0]) - other.logpdf(unlearned[:, 0])
+    assert found[:, 0] == pytest.approx(expected)
 
 
 def test_identical_populations_cannot_be_told_apart_and_disjoint_ones_can():

@@ -21,11 +21,12 @@ from torch import nn
 from bench.attacks.forgetting_quality import SETTINGS, epsilons_of, example_epsilons, quality_of
 from bench.attacks.gap import summaries
 from bench.attacks.klom import divergences
-from bench.attacks.mia_efficacy import _efficacy, feature_of
+from bench.attacks.mia_efficacy import efficacies, feature_of
 from bench.attacks.shared.distinguish import held_out_claims, logistic_rates
 from bench.attacks.shared.probabilities import logit_confidence
 from bench.attacks.simple_mia import attack_accuracy
 from bench.attacks.zrf import divergences as js_divergences
+from bench.plugins.outputs import Labels, Outputs, Population
 from bench.stages.relearn import epochs_to_loss, steps_to_accuracy
 
 ALL = np.load(Path(__file__).with_name("published_scores.npz"))
@@ -76,13 +77,16 @@ def test_simple_attack_of_the_starting_kit(case):
 )
 def test_efficacy_of_unlearn_sparse(case, feature, published):
     run = recorded(f"svc_{case}")
-    sides = [
-        feature_of(run[f"{side}_logits"][None], run[f"{side}_labels"], feature)[0]
-        for side in ("shadow_train", "shadow_test", "target_test")
-    ]
+    sides = {"retain": "shadow_train", "validation": "shadow_test", "forget": "target_test"}
+    logits = {part: run[f"{side}_logits"][None] for part, side in sides.items()}
+    labels = {part: Labels(*[run[f"{side}_labels"]] * 2) for part, side in sides.items()}
     if feature != "probabilities":
-        assert sides[2][:, 0] == pytest.approx(run[published], rel=1e-4, abs=1e-5)
-    assert _efficacy(*sides) == pytest.approx(run[f"acc_{published}"])
+        found = feature_of(logits["forget"], labels["forget"].train, feature)[0, :, 0]
+        assert found == pytest.approx(run[published], rel=1e-4, abs=1e-5)
+    population = Population(np.arange(1), logits)
+    outputs = Outputs(population, population, {}, labels)
+    found = efficacies(outputs, population, feature, examples=len(labels["retain"].train))
+    assert found[0] == pytest.approx(run[f"acc_{published}"])
 
 
 @pytest.mark.parametrize(("edges", "published"), [("published", "bench"), ("first", "paper")])

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from bench.attacks.forgetting_quality import forgetting_quality, released_quality
 from bench.attacks.shared.probabilities import logit_confidence, released_confidence
-from bench.attacks.shared.released_scorer import _float32_grid, epsilon_table, released_epsilons
+from bench.attacks.shared.released_scorer import epsilon_table, released_epsilons
 from tests.helpers.outputs import populations, rng
 from tests.helpers.plain_scorer import DELTA, plainly
 
@@ -43,11 +43,23 @@ def test_many_models_take_the_other_way_of_counting_to_the_same_epsilons(monkeyp
 
 
 @settings(max_examples=30)
-@given(st.integers(-(10**7), 10**7).map(lambda low: low / 5e5), st.floats(0.1, 30))
-def test_the_grid_is_that_of_torch(low, length):
-    count = int(np.ceil(length * 100))
-    expected = torch.linspace(torch.tensor(low), torch.tensor(low + length), count)
-    assert np.array_equal(_float32_grid(low, low + length, count), expected.double().numpy())
+@given(
+    st.integers(-(10**7), 10**7).map(lambda low: low / 5e5),
+    st.floats(15, 30),
+    st.floats(0.35, 0.65),
+)
+def test_thresholds_are_those_of_torch_to_the_last_digit(low, length, share):
+    """All but the ends of one population lie on a threshold, those of the other just below it."""
+    ends = torch.tensor(low), torch.tensor(low + length)
+    count = int(np.ceil((ends[1].double() - ends[0].double()).item() * 100))
+    grid = torch.linspace(*ends, count).double().numpy()
+    value = grid[int(share * count)]
+    unlearned, retrained = np.full((2, 20), value)
+    retrained[:] = np.nextafter(value, -np.inf)
+    unlearned[[0, -1]] = retrained[[0, -1]] = grid[[0, -1]]
+    found = released_epsilons(unlearned[:, None], retrained[:, None], DELTA)[0]
+    assert found == pytest.approx(np.log(0.95 / 0.05), abs=1e-3)
+    assert found == pytest.approx(plainly(unlearned, retrained), abs=1e-9)
 
 
 def test_table_of_epsilons_by_hand():

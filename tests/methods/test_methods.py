@@ -130,6 +130,28 @@ def test_neggrad_plus_joins_the_losses_as_report_and_paper_do():
 # Bad teachers -------------------------------------------------------------------------------------
 
 
+def training_inputs(model):
+    """A list that receives each batch that the model, or a copy of it, is trained on."""
+    seen = []
+
+    def watch(module, inputs):
+        if module.training:
+            seen.append(inputs[0].clone())
+
+    model.register_forward_pre_hook(watch)
+    return seen
+
+
+def split_seen(images, task):
+    """Which examples these images are: positions in the forget set, and in the retain set."""
+    positions = []
+    for part in (task.forget, task.retain):
+        same = (images[:, None] == part.images[None]).flatten(2).all(2)
+        positions.append(same.nonzero()[:, 1])
+    assert sum(map(len, positions)) == len(images)
+    return positions
+
+
 def test_divergence_by_hand_in_both_reductions():
     """KL of (3/4, 1/4) from (1/2, 1/2): 3/4 log 3/2 + 1/4 log 1/2; softened by 2 it is smaller."""
     teacher, student = torch.tensor([[3.0, 1.0]]).log().repeat(2, 1), torch.zeros(2, 2)
@@ -151,10 +173,12 @@ def test_divergence_by_hand_in_both_reductions():
     ],
 )
 def test_bad_teacher_keeps_a_part_of_the_retain_set(text, kept):
-    _toy, task, method = toy_task(text)
-    part = method._kept(task)
-    assert len(part) == kept
-    assert set(part._index.tolist()) <= set(task.retain._index.tolist())
+    toy, task, method = toy_task(text)
+    seen = training_inputs(toy.model)
+    method.unlearn(toy.model, task)
+    forgotten, others = split_seen(torch.cat(seen), task)
+    assert len(forgotten.unique()) == len(task.forget)
+    assert len(others.unique()) == kept
 
 
 def test_one_step_of_bad_teacher_imitates_the_right_teacher_on_each_example():
@@ -190,12 +214,21 @@ def test_weighted_divergence_is_a_weighted_mean_over_examples():
 
 
 def test_forget_and_retain_batches_alternate_and_each_kept_image_comes_once():
-    _toy, task, method = toy_task("bad-teacher-sim[batch_size=5]")
-    kept = task.retain.take(torch.arange(21))
-    turns = list(method._alternate(task, kept))
-    assert [forgotten for forgotten, _ in turns] == [True, False] * 3
-    assert sorted(torch.cat([chunk for f, chunk in turns if not f]).tolist()) == list(range(21))
-    assert sorted(torch.cat([chunk for f, chunk in turns if f]).tolist()) == list(range(13))
+    toy, task, method = toy_task("bad-teacher-sim[batch_size=5,epochs=1,neighbours=2]")
+    seen = training_inputs(toy.model)
+    method.unlearn(toy.model, task)
+    near = nearest(
+        penultimate(toy.model, task.forget.image_batches(50)),
+        penultimate(toy.model, task.retain.image_batches(50)),
+        2,
+    ).unique()
+    turns = [split_seen(images, task) for images in seen]
+    assert [len(forgotten) for forgotten, _ in turns[::2]] == [5, 5, 3]
+    assert [len(others) for _, others in turns[::2]] == [0] * 3
+    assert [len(forgotten) for forgotten, _ in turns[1::2]] == [0] * 3
+    forgotten, others = (torch.cat(side).sort().values for side in zip(*turns, strict=True))
+    assert torch.equal(forgotten, torch.arange(13))
+    assert torch.equal(others, near)
 
 
 # GISA ---------------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from bench.engine.graph import open_context
 from bench.errors import DamagedError
 from bench.stages.cell import Cell
 from bench.stages.networks import Networks
-from bench.training import precision
+from tests.helpers.speeds import remember_speeds
 from tests.helpers.tiny_run import tiny
 
 
@@ -22,14 +22,13 @@ def chosen_precision(config):
 @pytest.mark.parametrize(
     ("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((0.5, 1.0), "fp32")]
 )
-def test_bf16_is_taken_where_it_pays(tmp_path, monkeypatch, seconds, expected):
-    measured = dict(zip(("fp32", "bf16"), seconds, strict=True))
-    monkeypatch.setattr(precision, "_step", lambda _r, _m, _b, kind: measured[kind])
+def test_bf16_is_taken_where_it_pays(tmp_path, seconds, expected):
     config = tiny(tmp_path, train={"precision": "auto"})
+    file = remember_speeds(config, *seconds)
+    remembered = file.read_bytes()
     settled = open_context(config)
     assert chosen_precision(config) == expected
-    monkeypatch.setattr(precision, "_step", None)  # what is remembered is not measured again
-    assert chosen_precision(config) == expected
+    assert file.read_bytes() == remembered  # not measured again
     chosen = open_context(tiny(tmp_path, train={"precision": expected}))
     cell = Cell("train", "original", 0)
     assert settled.key(cell) == chosen.key(cell)
@@ -45,12 +44,11 @@ def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
     assert torch.get_num_threads() == threads
 
 
-def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "_step", lambda *_: 1.0)
+def test_a_damaged_measurement_is_told_and_made_anew(tmp_path):
     config = tiny(tmp_path, train={"precision": "auto"})
-    assert chosen_precision(config) == "fp32"
-    [file] = (tmp_path / "decoded").glob("precision-*.json")
-    file.write_text(file.read_text().replace("1.0", "0.1", 1))
+    file = remember_speeds(config, 7.0, 7.0)
+    file.write_text(file.read_text().replace("7.0", "0.1", 1))
     with pytest.raises(DamagedError, match="set aside"):
         chosen_precision(config)
-    assert chosen_precision(config) == "fp32"
+    assert chosen_precision(config) in ("fp32", "bf16")
+    assert json.loads(file.read_text())["fp32"] != 7.0
