@@ -37,8 +37,7 @@ def declares(
         raise ValueError(f"until = {until!r}: one of {', '.join(UNTIL)}")
 
     def mark(function: Function) -> Function:
-        function.reports, function.learns_from = reports, learns_from
-        function.stage, function.until = stage, until
+        vars(function).update(reports=reports, learns_from=learns_from, stage=stage, until=until)
         return function
 
     return mark

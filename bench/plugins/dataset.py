@@ -60,7 +60,7 @@ class Data:
                 f"{self.name}: rows of a table (scale = None) must be float32 [n, 1, 1, features], "
                 f"not {kind} {shape}"
             )
-        elif not np.isfinite(self.images).all():
+        elif not np.isfinite(np.asarray(self.images)).all():
             raise UserError(f"{self.name}: a table's values must be finite numbers")
 
     @property
@@ -75,24 +75,27 @@ class Data:
         if isinstance(self.images, ImageFiles):
             digest.update(self.images.fingerprint.encode())
         else:
-            digest.update(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels.astype("<i8")))
-        also = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
-        for name, fixed in also:
+            digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels.astype("<i8")).data)
+        parts = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
+        for name, fixed in parts:
             if fixed is not None:
                 digest.update(name.encode())
-                digest.update(np.ascontiguousarray(fixed.astype("<i8")))
+                digest.update(np.ascontiguousarray(fixed.astype("<i8")).data)
         return digest.hexdigest()[:32]
 
     def copies(self, index: np.ndarray) -> np.ndarray:
         """A number for each of these images, the same for those equal byte for byte, int64 [k]."""
-        digests = [hashlib.sha256(self.images[place].tobytes()).digest() for place in index]
+        images = (np.asarray(self.images[place]) for place in index)
+        digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
         return np.unique(np.array(digests), return_inverse=True)[1]
 
     @property
     def image_size(self) -> tuple[int, int]:
+        """Height and width of the images; (1, 1) for a table."""
         return self.images.shape[1], self.images.shape[2]
 
     @property
     def channels(self) -> int:
+        """Colour channels of the images, or features of a table."""
         return self.images.shape[3]

@@ -46,6 +46,8 @@ def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:
     if draw == 0:
         return rng
     sequence = rng.bit_generator.seed_seq
+    if not isinstance(sequence, np.random.SeedSequence):
+        raise TypeError("rng must come from numpy.random.default_rng")
     child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, draw - 1))
     return np.random.Generator(type(rng.bit_generator)(child))
 

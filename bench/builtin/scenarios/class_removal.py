@@ -25,8 +25,9 @@ def class_removal(
     draw: Natural | None = None,
     of: str | int | None = None,
 ) -> ForgetRequest:
+    chosen: np.ndarray
     if of is not None:
-        chosen = _named(training.classes, str(of))
+        chosen = _indices(training.classes, str(of))
     elif draw is None:
         chosen = np.arange(count)
     else:
@@ -40,10 +41,9 @@ def class_removal(
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
 
 
-def _named(classes: tuple[str, ...], names: str) -> list[int]:
-    found = []
+def _indices(classes: tuple[str, ...], names: str) -> np.ndarray:
+    """The indices of the named classes; raises UserError for a name that is no class."""
     for name in names.split("+"):
         if name not in classes:
             raise UserError(f"class[of={names}]: no class '{name}'; classes: {', '.join(classes)}")
-        found.append(classes.index(name))
-    return found
+    return np.array([classes.index(name) for name in names.split("+")])
