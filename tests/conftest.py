@@ -10,10 +10,13 @@ import torch
 from hypothesis import settings
 
 import bench
-from bench.config.schema import Config, load_config
+from bench.config.load import load_config
+from bench.config.schema import Config
+from bench.messages import show_messages
 from bench.storage.store import write_record
 
 os.environ["NO_COLOR"] = "1"
+show_messages()
 torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")

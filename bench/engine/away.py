@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from bench.config.schema import CONFIG, Config, TrainSettings, read_recipe, results_of
+from bench.config.load import CONFIG, read_recipe, results_of
+from bench.config.schema import Config, TrainSettings
 from bench.engine.local import plan
 from bench.errors import UserError
 from bench.plugins.dataset import Data

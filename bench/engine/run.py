@@ -12,13 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.config.schema import CONFIG, RUNS, Config, dump_toml, load_config
+from bench.config.load import CONFIG, RUNS, dump_toml
+from bench.config.schema import Config
 from bench.engine.away import Away, keep
 from bench.engine.cluster import Cluster, check_backend, connected
 from bench.engine.forecast import Forecast
 from bench.engine.local import Report, plan, progress, run_cells
 from bench.errors import DamagedError, UserError
 from bench.plugins.outputs import Outputs, Scores
+from bench.plugins.resolve import resolve_config
 from bench.results.extras import extras
 from bench.results.run import RECORD, Run, request_folder, write_run
 from bench.stages.context import ORIGINAL, Cell, Experiment
@@ -108,7 +110,7 @@ def _scored(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
 def made_concrete(config: Config | Mapping[str, Any]) -> Experiment:
     """The experiment of a configuration, or of what is to be one."""
     if not isinstance(config, Config):
-        config = load_config(config)
+        config = resolve_config(config)
     check_backend(config)
     experiment = Experiment(config)
     _say_what_differs(experiment)

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.config.schema import CONFIG, RUNS
+from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
 from bench.results.run import RECORD
 
 if TYPE_CHECKING:
     from bench.stages.context import Experiment
+
+log = logging.getLogger(__name__)
 
 
 def find_run(name: str, out: Path) -> Path:
@@ -44,7 +46,7 @@ def newest_finished(out: Path) -> Path:
     runs = _newest_first(out)
     found = next((run for run in runs if (run / RECORD).is_file()), runs[0])
     if found != runs[0]:
-        print(f"{runs[0]} is newer but not finished; this is {found.name}", file=sys.stderr)
+        log.warning("%s is newer but not finished; this is %s", runs[0], found.name)
     return found
 
 
@@ -71,13 +73,13 @@ def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
     if lines and len(lines) == len(folders):
         raise UserError("; ".join(lines.values()))
     for line in lines.values():
-        print(line, file=sys.stderr)
+        log.warning(line)
     return [folder for folder in folders if folder not in lines]
 
 
 def missing(folder: Path) -> str:
     """One line: how many cells of each stage are there, which failed, and how to go on."""
-    from bench.config.schema import load_config
+    from bench.config.load import load_config
     from bench.stages.context import Experiment
 
     if _lacks_only_scores(folder):

@@ -56,7 +56,7 @@ def harness(repeats: int) -> Iterator[Row]:
     from contextlib import ExitStack
 
     import bench
-    from bench.config.schema import load_config
+    from bench.config.load import load_config
     from bench.engine import run as pipeline
     from bench.storage import store
 

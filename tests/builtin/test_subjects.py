@@ -11,7 +11,7 @@ import bench
 from bench.builtin.scenarios.subject_removal import subject_removal, together
 from bench.checks.contract import check_dataset
 from bench.config.folders import places
-from bench.config.schema import load_config
+from bench.config.load import load_config
 from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet

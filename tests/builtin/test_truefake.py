@@ -14,11 +14,12 @@ from bench.builtin.datasets.truefake import truefake
 from bench.builtin.datasets.truefake_mini import truefake_mini
 from bench.checks.contract import check_dataset
 from bench.config.folders import places
-from bench.config.schema import TrainSettings, load_config
+from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.data.image_files import centres
 from bench.errors import UserError
 from bench.plugins.registry import Registry
+from bench.plugins.resolve import resolve_config
 from bench.stages.context import Experiment
 from bench.training.trainer import Recipe, accuracy
 from tests.conftest import tiny
@@ -221,7 +222,7 @@ def test_entries_of_sources_that_were_not_chosen_are_not_missed(tree, tmp_path):
 
 def test_a_data_folder_named_in_a_recipe_counts(tree, tmp_path):
     (tmp_path / "my.toml").write_text(f'data_dir = "{tree.parent}"')
-    assert load_config({"dataset": "truefake"}, str(tmp_path / "my.toml")).dataset == "truefake"
+    assert resolve_config({"dataset": "truefake"}, str(tmp_path / "my.toml")).dataset == "truefake"
 
 
 def test_what_is_not_there_is_one_line(tmp_path, tree):
@@ -239,15 +240,19 @@ def test_what_is_not_there_is_one_line(tmp_path, tree):
 def test_without_a_copy_the_miniature_stands_in_under_its_own_name(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCH_DATA_DIR", raising=False)
-    config = load_config({"dataset": "truefake[share=all]", "methods": "pgu,ssd"})
+    config = resolve_config({"dataset": "truefake[share=all]", "methods": "pgu,ssd"})
     assert config.dataset == "truefake-mini"
     assert config.scenario == "poison[rate=0.2]"  # the recipe of the miniature
-    assert "using the built-in miniature truefake-mini" in capsys.readouterr().err
+    assert config.methods == ["pgu", "ssd"]
+    assert capsys.readouterr().err == (
+        "truefake: no copy in ./bench-data (name its folder with --data-dir or BENCH_DATA_DIR); "
+        "using the built-in truefake-mini\n"
+    )
     assert Experiment(config).data.name == "truefake-mini"
 
 
 def test_a_named_place_without_it_is_an_error(tmp_path):
-    config = load_config({"dataset": "truefake", "data_dir": str(tmp_path)})
+    config = resolve_config({"dataset": "truefake", "data_dir": str(tmp_path)})
     assert config.dataset == "truefake"
     with pytest.raises(UserError, match="no TrueFake in"):
         Experiment(config).check()

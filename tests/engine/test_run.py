@@ -18,7 +18,7 @@ import pytest
 import torch
 
 import bench
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from bench.engine.local import plan
 from bench.engine.run import mended
 from bench.errors import DamagedError, UserError

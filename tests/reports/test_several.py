@@ -122,7 +122,7 @@ def test_report_takes_several_runs_and_only_the_asked_formats(rates, tmp_path, c
 
 
 def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_path, capsys):
-    from bench.config.schema import dump_toml
+    from bench.config.load import dump_toml
     from tests.conftest import tiny
 
     started = tmp_path / "out" / "runs" / "started"
@@ -146,7 +146,7 @@ def test_an_unfinished_run_is_one_line_and_does_not_stop_the_others(rates, tmp_p
 
 
 def test_failed_cells_of_an_unfinished_run_are_named(tmp_path, capsys):
-    from bench.config.schema import dump_toml
+    from bench.config.load import dump_toml
     from bench.stages.context import Cell, Experiment
     from tests.conftest import tiny
 

@@ -13,7 +13,7 @@ import bench
 from bench import seeds
 from bench.builtin.scenarios.incremental import incremental
 from bench.cli.app import main
-from bench.config.schema import dump_toml, load_config
+from bench.config.load import dump_toml, load_config
 from bench.engine.local import _make_in_worker, plan
 from bench.errors import UserError
 from bench.methods.shared.projection import input_covariances

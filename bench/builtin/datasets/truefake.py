@@ -67,6 +67,11 @@ def truefake(
     return read_tree("truefake", root, *chosen, side, splits, broken, memory)
 
 
+def stand_in(home: Path) -> str | None:
+    """The miniature, where the folder for data holds no TrueFake."""
+    return None if find_root(home) else "truefake-mini"
+
+
 def read_tree(
     name: str,
     root: Path,
@@ -85,12 +90,14 @@ def read_tree(
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
     if split is None and len(shares) > 1:
         split = drawn_split(images)
-    positions, absent = {}, 0
+    positions: dict[str, np.ndarray] = {}
+    absent = 0
     if split is not None:
         images, positions, absent = assigned(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]
+    pixels: np.ndarray | ImageFiles
     demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
     if demand:
         pixels = ImageFiles(paths, side)
