@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.config.limits import Count, Natural
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, numbered
+from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 NAME = "class"
@@ -31,7 +31,7 @@ def class_removal(
     elif draw is None:
         chosen = np.arange(count)
     else:
-        chosen = numbered(rng, draw).permutation(len(training.classes))[:count]
+        chosen = rng_of_draw(rng, draw).permutation(len(training.classes))[:count]
     if len(training.classes) - len(np.unique(chosen)) < 2:
         raise UserError(
             f"class forgets {len(chosen)} of {len(training.classes)} classes: at least two must "

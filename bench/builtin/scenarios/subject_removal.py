@@ -12,7 +12,7 @@ import numpy as np
 
 from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, numbered
+from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 NAME = "subject"
@@ -30,7 +30,7 @@ def subject_removal(
     if subjects is None or copies is None:
         raise UserError("subject needs a data set that says who its images show, such as mufac")
     units = together(subjects, copies)
-    order = numbered(rng, draw).permutation(units.max() + 1)
+    order = rng_of_draw(rng, draw).permutation(units.max() + 1)
     sizes = np.bincount(units)[order]
     if count is None:
         wanted = int(np.searchsorted(sizes.cumsum(), fraction * len(units))) + 1
