@@ -14,17 +14,31 @@ from bench.errors import UserError
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled set of images, in memory or in files, or of a table's rows.
+    """A labelled set of images, or of the rows of a table.
 
-    ``images``: uint8 [n, height, width, channels], or files to be decoded on demand.
-    ``labels``: int64 [n], indices into ``classes``. ``scale``: the pixel value that is white. A
-    table's rows are "images" of one place, float32 [n, 1, 1, features], with ``scale`` None: they
-    are used as they are, since a mean or deviation taken of them here would carry the forget set
-    along. ``test``: indices of the test examples where the data set fixes them, ``validation``
-    those of validation; None: the harness draws them. Where both are fixed and some examples are in
-    neither, those are for training. ``subjects``: int64 [n], who or what each image shows.
-    ``groups``: [n], the name of each image's source, such as its generator: for reports only.
-    ``note``: what a reader of a result must know.
+    Attributes
+    ----------
+    name
+        Name for tables and reports.
+    images
+        uint8 [n, height, width, channels], or files that are decoded on demand. The rows of a table
+        are float32 [n, 1, 1, features].
+    labels
+        int64 [n], indices into ``classes``.
+    classes
+        Names of the classes.
+    scale
+        Pixel value of white; None for a table. The harness does not standardise tables: a mean or
+        deviation taken here would carry information about the forget set.
+    subjects
+        int64 [n], whom or what each image shows, where the data set knows.
+    validation, test
+        Indices of these parts where the data set fixes them; None where the harness shall draw
+        them. All other examples are for training.
+    note
+        What a reader of a result must know.
+    groups
+        Name of each image's source [n], such as its generator; for reports only.
     """
 
     name: str
