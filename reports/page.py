@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from markupsafe import Markup, escape
 
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from bench.config.spelling import spell_value
 from bench.reports.about import parts
 from bench.reports.answer import answer, measures, utility

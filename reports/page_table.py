@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from bench.plugins.outputs import Readout, Score
-from bench.plugins.registry import needs_in_words
+from bench.plugins.source import needs_in_words
 from bench.reports.cost import costs
 from bench.reports.style import looks
 from bench.reports.table import TIME, Shown, cells, row_order, share_text, target_text

@@ -15,6 +15,7 @@ from tests.helpers.tiny_run import tiny
 pytest.register_assert_rewrite("tests.helpers.comparing", "tests.helpers.page")
 show_messages()
 os.environ["NO_COLOR"] = "1"
+show_messages()
 torch.set_num_threads(1)  # toy networks: threads would wait for one another
 settings.register_profile("bench", deadline=None, derandomize=True)  # equal runs, equal verdicts
 settings.load_profile("bench")

@@ -49,16 +49,16 @@ def load_backbone(model: nn.Module, name: str, weights: str) -> None:
     """Give ``model``, torchvision's ``name``, all but the last layer of what ``weights`` names."""
     if weights == "none":
         return
-    found = _imagenet(name) if weights == "imagenet" else _file(Path(weights).expanduser())
+    state = _imagenet(name) if weights == "imagenet" else _file(Path(weights).expanduser())
     head = head_name(model) + "."
     expected = {k: v.shape for k, v in model.state_dict().items() if not k.startswith(head)}
     for key, shape in expected.items():
         counter = key.endswith("num_batches_tracked")  # old files have none
-        if not counter and (key not in found or found[key].shape != shape):
+        if not counter and (key not in state or state[key].shape != shape):
             raise UserError(
                 f"weights={weights} are none of a {name}: {key} is missing or of another shape"
             )
-    model.load_state_dict({k: found[k] for k in expected if k in found}, strict=False)
+    model.load_state_dict({k: state[k] for k in expected if k in state}, strict=False)
 
 
 def freeze(model: nn.Module) -> None:

@@ -8,23 +8,23 @@ from __future__ import annotations
 
 import ast
 import inspect
-import random
 import sys
 import sysconfig
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
+from bench.checks.rules import Check, NamedCheck, check_name, global_random_state, require
 from bench.engine.execute import one_thread
 from bench.errors import ContractError, UserError, one_line
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning, Scores
-from bench.plugins.registry import Plugin, Registry, Source
+from bench.plugins.registry import Plugin, Registry
+from bench.plugins.source import Source
 
-Check = Callable[..., None]
 LIBRARIES = (sys.prefix, sysconfig.get_path("purelib"), str(Path(__file__).parent.parent))
 
 
@@ -61,42 +61,17 @@ def problem_with(check: Callable[[], None]) -> str | None:
     return None
 
 
-def checks_for(plugin: Plugin) -> list[tuple[str, Callable[[], None]]]:
+def checks_for(plugin: Plugin) -> list[NamedCheck]:
     """The named checks of a plugin, ready to run."""
     if plugin.kind == "methods":
-        from bench.checks.methods import TOYS, Toy, checks_on
+        from bench.checks.methods import method_checks
 
-        return [
-            (f"{_words(check)} ({network})", lambda c=check, n=network: c(plugin, Toy(n)))
-            for network in TOYS
-            for check in checks_on(network)
-        ]
+        return method_checks(plugin)
     checks = {"attacks": ATTACK_CHECKS, "scenarios": [check_scenario], "models": [check_model]}
-    found = checks.get(plugin.kind, [check_dataset])
-    return [(_words(check), lambda c=check: c(plugin)) for check in found]
-
-
-def _words(check: Check) -> str:
-    return check.__name__.removeprefix("check_").replace("_", " ")
-
-
-def require(condition: bool, message: str) -> None:
-    """Raise ContractError with ``message`` unless ``condition`` holds."""
-    if not condition:
-        raise ContractError(message)
-
-
-def global_random_state() -> tuple[Any, ...]:
-    """The state of python's, numpy's and torch's global generators, comparable."""
-    import torch
-
-    numpy_state = np.random.get_state()
-    return (
-        random.getstate(),
-        numpy_state[1].tobytes(),
-        numpy_state[2:],
-        torch.get_rng_state().numpy().tobytes(),
-    )
+    return [
+        (check_name(check), partial(check, plugin))
+        for check in checks.get(plugin.kind, [check_dataset])
+    ]
 
 
 # Attacks ------------------------------------------------------------------------------------------

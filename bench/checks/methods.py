@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-import functools
+from functools import cache, partial
+from typing import Literal
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from torch import nn
 
 from bench import seeds
 from bench.builtin.models.small_cnn import small_cnn
-from bench.checks.contract import Check, global_random_state, require
+from bench.checks.rules import Check, NamedCheck, check_name, global_random_state, require
 from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.plugins.method import Task, check_needs
@@ -21,6 +22,7 @@ from bench.training.trainer import Recipe, accuracy
 
 TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size
 LOSS_OF_ACCURACY = 0.15
+Goal = Literal["removal", "depoison"]
 
 
 def _plain(classes: int) -> nn.Module:
@@ -34,7 +36,8 @@ def _frozen() -> nn.Module:
     """The first block is given and frozen, its batch norm with it, like a pre-trained backbone."""
     network = small_cnn(3, 1, (8, 8), width=4, hidden=16)
     given = torch.Generator().manual_seed(0)
-    for weight in network[:2].parameters():
+    first_block = nn.ModuleList(list(network.children())[:2])
+    for weight in first_block.parameters():
         if weight.dim() > 1:
             weight.data.normal_(generator=given)
         weight.requires_grad_(False)
@@ -59,7 +62,7 @@ NETWORKS = {
 TOYS = tuple(NETWORKS)
 
 
-@functools.cache
+@cache
 def _trained(network: str) -> tuple[Recipe, nn.Module, Examples, Examples]:
     """Recipe, original, training and validation examples of a toy problem that can be learnt."""
     classes = 2 if network == "one logit" else 3
@@ -86,7 +89,7 @@ class Toy:
     """A small original model and what is needed to make it forget a few examples."""
 
     def __init__(self, network: str):
-        self.goal = "depoison" if network == "poisoned" else "removal"
+        self.goal: Goal = "depoison" if network == "poisoned" else "removal"
         self.forgotten = 1 if network == "one example" else FORGOTTEN
         self.recipe, model, self.training, self.validation = _trained(network)
         self.model = copy.deepcopy(model)  # a method under test may damage what it is given
@@ -177,7 +180,8 @@ def check_carries_its_statistics_on(plugin: Plugin, toy: Toy) -> None:
 
 def check_leaves_frozen_parameters_alone(plugin: Plugin, toy: Toy) -> None:
     frozen = [name for name, weight in toy.model.named_parameters() if not weight.requires_grad]
-    statistics = [name for name, _ in toy.model[1].named_buffers(prefix="1")]
+    _convolution, batch_norm, *_others = toy.model.children()
+    statistics = [name for name, _ in batch_norm.named_buffers(prefix="1")]
     before = toy.model.state_dict()
     after = toy.unlearn(plugin, toy.task(plugin)).state_dict()
     for name in (*frozen, *statistics):
@@ -200,6 +204,14 @@ CHECKS: list[Check] = [
 FROZEN_CHECKS: list[Check] = [check_leaves_frozen_parameters_alone]
 
 
-def checks_on(network: str) -> list[Check]:
-    """The checks that apply to a toy network."""
-    return [*CHECKS, *(FROZEN_CHECKS if network == "frozen" else [])]
+def method_checks(plugin: Plugin) -> list[NamedCheck]:
+    """The checks of a method on every toy network, ready to run."""
+    return [
+        (f"{check_name(check)} ({network})", partial(_run, check, plugin, network))
+        for network in TOYS
+        for check in [*CHECKS, *(FROZEN_CHECKS if network == "frozen" else [])]
+    ]
+
+
+def _run(check: Check, plugin: Plugin, network: str) -> None:
+    check(plugin, Toy(network))

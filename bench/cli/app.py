@@ -1,24 +1,33 @@
 """The command line: ``bench run``, ``score``, ``report``, ``list``, ``show``, ``check``.
 
-Results go to stdout, progress and messages to stderr. Exit codes: 0 all there; 1 a cell failed, or
-the user's mistake (one line); 2 usage; 130 interrupted; 141 whoever read the output had enough
-(``| head``). Nothing heavy is imported here.
+Results go to standard output, progress and messages to standard error. Exit codes: 0 for success; 1
+where a cell failed or the user made a mistake (one line says which); 2 for wrong usage; 130 when
+interrupted; 141 when the reader of the output stopped reading (``| head``). Nothing heavy is
+imported here.
 """
 
 from __future__ import annotations
 
 import enum
+import logging
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from bench.cli import inspect as lookup
+from bench.cli.options import DEFAULT_OUT, Out, Quiet, given_options, plugin_option, with_settings
 from bench.errors import UserError
+from bench.messages import show_messages
 
+if TYPE_CHECKING:
+    from bench.config.schema import Config
+    from bench.results.run import Run
+
+log = logging.getLogger(__name__)
 app = typer.Typer(
     add_completion=False,
     no_args_is_help=True,
@@ -27,11 +36,7 @@ app = typer.Typer(
     help="Benchmark machine unlearning: same checkpoints, same forget set, same attacks.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-
-
-PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell says of any tool that ended so
-Out = Annotated[str, typer.Option(metavar="FOLDER", help="Folder that holds the results.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress.")]
+PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell reports for any program that ended so
 
 
 class Stop(enum.StrEnum):
@@ -51,15 +56,19 @@ def _show_version(wanted: bool) -> None:
 
 
 @app.callback()
-def _options(
+def _program(
     version: Annotated[
-        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show it.")
+        bool,
+        typer.Option(
+            "--version", callback=_show_version, is_eager=True, help="Show the version and exit."
+        ),
     ] = False,
 ) -> None:
     """Options of the program itself."""
 
 
 @app.command()
+@with_settings
 def run(
     config: Annotated[
         str | None,
@@ -67,83 +76,8 @@ def run(
             "--config",
             "-c",
             metavar="NAME",
-            help="Recipe: a name of 'bench list configs', or a file.",
-        ),
-    ] = None,
-    methods: Annotated[
-        str | None,
-        typer.Option(
-            "--methods", "-m", metavar="NAMES", help="For example pgu,ssd[alpha=5], or all."
-        ),
-    ] = None,
-    dataset: Annotated[
-        str | None, typer.Option(metavar="NAME", help="For example cifar10, npz:PATH [digits].")
-    ] = None,
-    scenario: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="For example class, poison[rate=0.2,flip=any] [poison]."),
-    ] = None,
-    model: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="For example resnet18, small-cnn[width=32] [small-cnn]."),
-    ] = None,
-    attacks: Annotated[
-        str | None,
-        typer.Option(
-            metavar="NAMES", help="For example errors,membership, or all [see list attacks]."
-        ),
-    ] = None,
-    models: Annotated[
-        str | None, typer.Option(metavar="N", help="Models in each population [20].")
-    ] = None,
-    originals: Annotated[
-        str | None,
-        typer.Option(metavar="WHICH", help="each: N originals; one: one original N times [each]."),
-    ] = None,
-    subset: Annotated[
-        str | None, typer.Option(metavar="N", help="Use only so many training images.")
-    ] = None,
-    seed: Annotated[
-        str | None, typer.Option(metavar="N", help="Everything random follows from it [0].")
-    ] = None,
-    jobs: Annotated[
-        str | None,
-        typer.Option(
-            "--jobs", "-j", metavar="N", help="Processes side by side [one a core, or a GPU]."
-        ),
-    ] = None,
-    backend: Annotated[
-        str | None,
-        typer.Option(metavar="NAME", help="local: this machine's processes; dask: a cluster's."),
-    ] = None,
-    scheduler: Annotated[
-        str | None, typer.Option(metavar="ADDRESS", help="Of dask, for example tcp://host:8786.")
-    ] = None,
-    device: Annotated[
-        str | None, typer.Option(metavar="NAME", help="auto, cpu, cuda: all GPUs, or one: cuda:1.")
-    ] = None,
-    out: Annotated[
-        str | None, typer.Option(metavar="FOLDER", help="Folder for results [bench-results].")
-    ] = None,
-    data_dir: Annotated[
-        str | None,
-        typer.Option(
-            metavar="FOLDER", help="Folder that holds data sets [BENCH_DATA_DIR, bench-data]."
-        ),
-    ] = None,
-    download: Annotated[
-        bool,
-        typer.Option(
-            "--download", help="Fetch what is missing of CIFAR, MNIST, Fashion-MNIST or covertype."
-        ),
-    ] = False,
-    plugin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plugin",
-            "-p",
-            metavar="FILE",
-            help="A method (or other plugin) file; may be repeated.",
+            help="Recipe: a file, or a name of `bench list configs`; by default the one that is "
+            "named like the data set.",
         ),
     ] = None,
     settings: Annotated[
@@ -152,62 +86,52 @@ def run(
             "--set",
             "-s",
             metavar="KEY=VALUE",
-            help="Any key of 'bench list keys', e.g. train.epochs=10; may be repeated.",
+            help="Set any key of `bench list keys`. For example train.epochs=10. May be repeated.",
         ),
     ] = None,
     until: Annotated[
         Stop | None,
-        typer.Option(help="Stop after this stage; after predict, bench score goes on anywhere."),
+        typer.Option(help="Stop after this stage; after predict, `bench score` goes on anywhere."),
     ] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would be done.")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print what the run would do, and do nothing.")
+    ] = False,
     quiet: Quiet = False,
+    **options: Any,
 ) -> None:
-    """Train, unlearn, predict, score and report; whatever is already there is not done again."""
-    from bench.config.schema import CONFIG, load_config
+    """Train, unlearn, predict, score and report; finished work is never repeated."""
+    from bench.plugins.resolve import resolve_config
 
-    flags = {
-        "methods": methods,
-        "dataset": dataset,
-        "scenario": scenario,
-        "model": model,
-        "attacks": attacks,
-        "models": models,
-        "originals": originals,
-        "subset": subset,
-        "seed": seed,
-        "jobs": jobs,
-        "backend": backend,
-        "scheduler": scheduler,
-        "device": device,
-        "out": out,
-        "data_dir": data_dir,
-        "download": download or None,
-        "plugins": plugin or None,
-    }
-    resolved = load_config(flags, config, tuple(settings or ()))
+    resolved = resolve_config(given_options(options), config, settings or ())
     if dry_run:
         from bench.engine.dry_run import describe_plan
 
         typer.echo(describe_plan(resolved))
-        return
-    from bench.engine.local import release_workers
-    from bench.engine.run import run as run_config
+    elif until:
+        _run_until(resolved, until, quiet)
+    else:
+        from bench.engine.local import release_workers
+        from bench.engine.run import run as run_config
+
+        with _interruptible():
+            finished = run_config(resolved, quiet)
+            release_workers()
+            _report_finished(finished)
+
+
+def _run_until(config: Config, stop: Stop, quiet: bool) -> None:
+    """Make a run up to a stage, and print the command that continues it."""
+    from bench.config.load import CONFIG
     from bench.engine.run import run_until
 
     with _interruptible():
-        if until:
-            folder = run_until(resolved, until.value, quiet)
-            go_on = f"bench run --config {folder / CONFIG}"
-            if until is Stop.predict:
-                go_on = f"bench score {folder}"
-            typer.echo(
-                f"stopped after {until.value}; go on, here or with a copy of {resolved.out}, with: "
-                + go_on
-            )
-            return
-        finished = run_config(resolved, quiet)
-        release_workers()
-        _show_finished(finished)
+        folder = run_until(config, stop.value, quiet)
+    command = f"bench run --config {folder / CONFIG}"
+    if stop is Stop.predict:
+        command = f"bench score {folder}"
+    typer.echo(
+        f"stopped after {stop.value}; continue here or with a copy of {config.out}: {command}"
+    )
 
 
 @app.command()
@@ -215,18 +139,13 @@ def score(
     run: Annotated[
         str | None,
         typer.Argument(
-            metavar="[RUN]", help="Folder of a run, or how a name in OUT/runs begins [the newest]."
+            metavar="[RUN]",
+            help="Folder of a run, or the start of a name in OUT/runs [the newest run].",
         ),
     ] = None,
-    out: Out = "bench-results",
+    out: Out = DEFAULT_OUT,
     plugin: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--plugin",
-            "-p",
-            metavar="FILE",
-            help="Where a plugin of the run is now; may be repeated.",
-        ),
+        list[str] | None, plugin_option("Where a plugin file of the run is on this machine.")
     ] = None,
     quiet: Quiet = False,
 ) -> None:
@@ -236,24 +155,24 @@ def score(
 
     with _interruptible():
         folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
-        _show_finished(score_stored(folder, quiet, tuple(plugin or ())))
+        _report_finished(score_stored(folder, quiet, tuple(plugin or ())))
 
 
 @contextmanager
 def _interruptible() -> Iterator[None]:
-    """Ctrl-C, or the end of a batch job, is one line: nothing that was finished is lost by it."""
+    """Turn Ctrl-C, or the end of a batch job, into one line: finished work is kept."""
     before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        typer.echo("interrupted; repeat the command to go on from here", err=True)
+        log.warning("interrupted; repeat the command to continue from here")
         raise typer.Exit(INTERRUPTED) from None
     finally:
         signal.signal(signal.SIGTERM, before)
 
 
-def _show_finished(run: Any) -> None:
-    """Report a run that was just scored; exits with 1 where a cell failed."""
+def _report_finished(run: Run) -> None:
+    """Report a run that was just scored; exit with 1 where a cell failed."""
     from bench.reports.console import show_run
 
     show_run(run, None)
@@ -267,11 +186,11 @@ def report(
         list[str] | None,
         typer.Argument(
             metavar="[RUN]...",
-            help="Folders of runs, or how names in OUT/runs begin [the newest]; several: "
-            "side by side.",
+            help="Folders of runs, or starts of names in OUT/runs [the newest finished run]; "
+            "several runs are shown side by side.",
         ),
     ] = None,
-    out: Out = "bench-results",
+    out: Out = DEFAULT_OUT,
     to: Annotated[
         str | None,
         typer.Option(
@@ -290,7 +209,7 @@ def report(
     ] = None,
     show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
-    """Print tables, write them with figures and an offline page; computes no score."""
+    """Print tables, and write them with figures and an offline page; computes no score."""
     from bench.reports.console import show_run, show_several
     from bench.results.find import find_run, newest_finished, refuse_unfinished
     from bench.results.run import Run
@@ -300,48 +219,50 @@ def report(
         raise UserError("--open needs the page: add --format html")
     named = [find_run(name, Path(out)) for name in runs or ()] or [newest_finished(Path(out))]
     folders = list({folder.resolve(): folder for folder in named}.values())
-    there = refuse_unfinished(folders)
-    loaded = [Run.load(folder) for folder in there]
+    finished = refuse_unfinished(folders)
+    loaded = [Run.load(folder) for folder in finished]
     if len(loaded) > 1:
         page = show_several(loaded, Path(out), to, chosen)
     else:
         page = show_run(loaded[0], to, chosen)
-    if show_page and not _open(page):
-        typer.echo(f"no browser to open here: open {page} in one", err=True)
-    if len(there) < len(folders):
+    if show_page and page:
+        _open(page)
+    if len(finished) < len(folders):
         raise typer.Exit(1)
 
 
-def _formats(given: Sequence[str] | None) -> tuple[str, ...]:
-    """The formats that are named, one by one or as lists; all where none is."""
+def _formats(texts: Sequence[str] | None) -> tuple[str, ...]:
+    """The formats that are named, one by one or as lists; all where none is named."""
     from bench.config.spelling import split_list, unknown
     from bench.reports.write import FORMATS
 
-    named = tuple(name for text in given or () for name in split_list(text) or [""])
+    named = tuple(name for text in texts or () for name in split_list(text) or [""])
     for name in named:
         if name not in FORMATS:
             raise unknown("format", name, list(FORMATS))
     return named or FORMATS
 
 
-app.command("list")(lookup.list_plugins)
+def _open(page: Path) -> None:
+    """Show the page in the user's browser, or say that there is none."""
+    import webbrowser
+
+    if not webbrowser.open(page.resolve().as_uri()):
+        log.warning("no browser on this machine: open %s in one", page)
+
+
+app.command("list")(lookup.list_names)
 app.command()(lookup.show)
 app.command()(lookup.check)
 
 
-def _open(page: Path) -> bool:
-    """Show the page in the user's browser, if there is one."""
-    import webbrowser
-
-    return webbrowser.open(page.resolve().as_uri())
-
-
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. Bugs keep their traceback."""
+    show_messages()
     try:
         app(arguments, prog_name="bench")
     except UserError as error:
-        typer.echo(f"error: {error}", err=True)
+        log.error("error: %s", error)
         return 1
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):

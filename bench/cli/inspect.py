@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import enum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-Plugins = Annotated[
-    list[str] | None, typer.Option("--plugin", "-p", metavar="FILE", help="Also this file.")
-]
+from bench.cli.options import plugin_option
+
+if TYPE_CHECKING:
+    from bench.plugins.source import Source
+
+Plugins = Annotated[list[str] | None, plugin_option("File with a plugin of your own.")]
 
 
 class Kind(enum.StrEnum):
@@ -25,32 +28,34 @@ class Kind(enum.StrEnum):
     keys = "keys"
 
 
-def list_plugins(
+def list_names(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     plugin: Plugins = None,
 ) -> None:
-    """List what can be named: plugins, recipes (configs), and keys of recipes and --set."""
-    from bench.config.schema import recipes
+    """List plugins of one kind, recipes (configs), or the keys that recipes and --set take."""
+    lines = _lines(kind, tuple(plugin or ()))
+    width = max(map(len, lines), default=0)
+    for name, text in lines.items():
+        typer.echo(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
+
+
+def _lines(kind: Kind, files: tuple[str, ...]) -> dict[str, str]:
+    """The names to list, in order, each with its description."""
+    from bench.config.describe import describe_keys
+    from bench.config.load import recipes
+    from bench.plugins.registry import Registry
 
     if kind is Kind.configs:
-        lines = recipes()
-    elif kind is Kind.keys:
-        from bench.plugins.card import keys
-
-        lines = keys()
-    else:
-        from bench.plugins.registry import Registry
-
-        entries = Registry(tuple(plugin or ())).entries(kind.value)
-        lines = {entry.name: _summary(entry.source) for entry in entries}
-    width = max(map(len, lines), default=0)
-    for name, summary in lines.items() if kind is Kind.keys else sorted(lines.items()):
-        typer.echo(f"{name:<{width}}  " + summary.replace("\n", "\n" + " " * (width + 2)))
+        return recipes()
+    if kind is Kind.keys:
+        return describe_keys()
+    entries = Registry(files).entries(kind.value)
+    return {entry.name: _describe(entry.source) for entry in sorted(entries, key=lambda e: e.name)}
 
 
-def _summary(source: Any) -> str:
-    """What it is; what a method needs and who published it; what else can be set."""
-    from bench.plugins.registry import needs_in_words
+def _describe(source: Source) -> str:
+    """The plugin's summary, what a method needs, who published it, and its parameters."""
+    from bench.plugins.source import needs_in_words
 
     lines = [source.summary]
     if source.kind == "methods":
@@ -64,31 +69,32 @@ def _summary(source: Any) -> str:
 
 def show(
     name: Annotated[
-        str, typer.Argument(help="Of a method, attack, data set, model, scenario or recipe.")
+        str,
+        typer.Argument(help="Name of a method, attack, data set, model, scenario or recipe."),
     ],
     plugin: Plugins = None,
 ) -> None:
-    """Print a plugin's card (source, equation, deviations, parameters), or a recipe."""
+    """Print the card of a plugin (source, equation, deviations, parameters), or a recipe."""
     from bench.plugins.card import cards
 
     typer.echo("\n\n".join(cards(name, tuple(plugin or ()))))
 
 
 def check(
-    file: Annotated[str, typer.Argument(help="A plugin file.")],
+    file: Annotated[str, typer.Argument(help="File with a plugin.")],
 ) -> None:
-    """Run the contract tests on a plugin file: the same that run over every built-in."""
+    """Run on a plugin file the contract tests that every built-in plugin passes."""
     from bench.checks.contract import check_file
-    from bench.plugins.registry import Source
+    from bench.plugins.source import Source
 
-    failed = False
-    source = Source.read(Path(file)) if Path(file).is_file() else None
+    path, failed = Path(file), False
+    source = Source.read(path) if path.is_file() else None
     if source:
         typer.echo(f"{source.name} ({source.kind}): {source.summary}")
-    for name, problem in check_file(Path(file)):
-        typer.echo(f"{'FAIL' if problem else 'ok  '}  {name}{': ' + problem if problem else ''}")
+    for name, problem in check_file(path):
+        typer.echo(f"FAIL  {name}: {problem}" if problem else f"ok    {name}")
         failed |= bool(problem)
     if failed and source and source.kind == "methods":
-        typer.echo("what would only repeat a fault on the same network was not run")
+        typer.echo("After a failed test, the other tests on the same network were skipped.")
     if failed:
         raise typer.Exit(1)

@@ -1,7 +1,7 @@
-"""Where data sets lie, and where what is decoded from them is kept.
+"""The folders for data: where data sets lie, and where decoded data are kept.
 
-A data set asks here instead of taking a path: one folder (``--data-dir``, else ``BENCH_DATA_DIR``,
-else ./bench-data) holds all of them, each in the layout that its authors or torchvision give it.
+A data set asks here instead of taking a path. One folder (``--data-dir``, else ``BENCH_DATA_DIR``,
+else ./bench-data) holds all of them, each in the layout of its authors or of torchvision.
 """
 
 from __future__ import annotations
@@ -11,34 +11,42 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from pathlib import Path
+from typing import NamedTuple
 
 from bench.errors import UserError
 
 DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
-_named: ContextVar[str | None] = ContextVar("data_dir", default=None)
-_download: ContextVar[bool] = ContextVar("download", default=False)
-_scratch: ContextVar[Path | None] = ContextVar("scratch", default=None)
+
+
+class Folders(NamedTuple):
+    """What a run says about folders for data."""
+
+    data_dir: str | None = None
+    scratch: Path | None = None
+    download: bool = False
+
+
+_current: ContextVar[Folders] = ContextVar("folders", default=Folders())  # noqa: B039, immutable
 
 
 @contextmanager
 def places(
     data_dir: str | None, scratch: Path | None = None, fetch: bool = False
 ) -> Iterator[None]:
-    """Within it, ``data_home`` is what the user named, and decoded data go to ``scratch``.
+    """Within this context, look for data in ``data_dir`` and keep decoded data in ``scratch``.
 
-    ``fetch``: what is missing may be downloaded.
+    ``fetch`` says whether missing data may be downloaded.
     """
-    tokens = _named.set(data_dir), _scratch.set(scratch), _download.set(fetch)
+    token = _current.set(Folders(data_dir, scratch, fetch))
     try:
         yield
     finally:
-        for variable, token in zip((_named, _scratch, _download), tokens, strict=True):
-            variable.reset(token)
+        _current.reset(token)
 
 
 def named_home() -> str | None:
-    """The folder that the user named for data, if any."""
-    return _named.get() or os.environ.get(VARIABLE) or None
+    """The folder that the user named for data sets, if any."""
+    return _current.get().data_dir or os.environ.get(VARIABLE) or None
 
 
 def data_home() -> Path:
@@ -47,12 +55,17 @@ def data_home() -> Path:
 
 
 def may_download() -> bool:
-    """Whether the user asked for what is missing to be downloaded."""
-    return _download.get()
+    """Whether the user allows missing data to be downloaded."""
+    return _current.get().download
+
+
+def scratch() -> Path | None:
+    """The folder for decoded data; None where they are not kept."""
+    return _current.get().scratch
 
 
 def download(name: str) -> None:
-    """Fetch the data set that torchvision calls ``name`` into the data folder; or UserError."""
+    """Download the data set that torchvision calls ``name`` into the data folder; or UserError."""
     from torchvision import datasets
 
     try:
@@ -62,7 +75,7 @@ def download(name: str) -> None:
 
 
 def download_file(url: str, path: Path, sha256: str) -> None:
-    """Fetch one file, with progress, to ``path``; whole and with that checksum, or UserError."""
+    """Download one file to ``path``, checksum included; or UserError. Shows progress."""
     from torch.hub import download_url_to_file
 
     try:
@@ -70,8 +83,3 @@ def download_file(url: str, path: Path, sha256: str) -> None:
         download_url_to_file(url, str(path), hash_prefix=sha256)
     except (OSError, RuntimeError) as error:
         raise UserError(f"cannot download {url} to {path}: {error}") from error
-
-
-def scratch() -> Path | None:
-    """The folder for decoded data; None: nothing is kept."""
-    return _scratch.get()

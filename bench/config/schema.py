@@ -1,40 +1,46 @@
-"""The configuration: one set of keys for recipes, command-line flags and ``--set key=value``."""
+"""The settings of a run: one set of keys for recipes, command-line options and ``--set``.
+
+The text under each field is the help of its option and the description in ``bench list keys``.
+"""
 
 from __future__ import annotations
 
-import json
 import os
-import sys
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic.fields import FieldInfo
 
-from bench.builtin.datasets.formats.truefake import find_root
-from bench.config.folders import VARIABLE, data_home, named_home, places
-from bench.config.limits import Count, Momentum, NonNegative, OpenFraction, Positive, in_words
-from bench.config.spelling import NONE, parse_value, spell_value, split_list, unknown
-from bench.errors import UserError
-
-CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
-MINIATURE = "truefake-mini"
-RECIPES = Path(__file__).parent.parent / "configs"
-
-ChoiceList = Annotated[
-    list[str], BeforeValidator(lambda v: split_list(v) if isinstance(v, str) else v)
-]
+from bench.config.limits import Count, Momentum, Natural, NonNegative, OpenFraction, Positive
+from bench.config.spelling import split_list
 
 
-def _some(names: list[str]) -> list[str]:
+def _split(value: Any) -> Any:
+    return split_list(value) if isinstance(value, str) else value
+
+
+def _refuse_empty(names: list[str]) -> list[str]:
     if not names:
         raise ValueError("name at least one, see bench list")
     return names
 
 
-SomeChoices = Annotated[ChoiceList, AfterValidator(_some)]
+ChoiceList = Annotated[list[str], BeforeValidator(_split)]
+SomeChoices = Annotated[ChoiceList, AfterValidator(_refuse_empty)]
+
+
+@dataclass(frozen=True)
+class Flag:
+    """How the command line spells a setting, where that does not follow from its name and type."""
+
+    metavar: str = ""
+    example: str = ""
+    short: str = ""
+    name: str = ""
+    repeated: bool = False
 
 
 class Settings(BaseModel):
@@ -44,42 +50,47 @@ class Settings(BaseModel):
 
 
 class TrainSettings(Settings):
-    """How originals and retrained models are trained; all of it goes into their content keys."""
+    """How original and retrained models are trained; part of the content keys of both."""
 
     epochs: Count = 40
-    """Passes over the training set."""
+    """Number of passes over the training set."""
     batch_size: Count = 64
-    """Examples a step."""
+    """Number of examples in each optimizer step."""
     optimizer: Literal["sgd", "adam"] = "sgd"
-    """What makes the steps."""
+    """Optimizer."""
     lr: Positive = 0.1
     """Learning rate of the first epoch."""
     final_lr: NonNegative = 0.0
-    """Learning rate that a schedule ends with."""
+    """Learning rate at the end of the schedule."""
     schedule: Literal["constant", "cosine", "exponential"] = "cosine"
-    """How the learning rate gets from lr to final_lr, a step an epoch."""
+    """How the learning rate moves from lr to final_lr; it changes once per epoch."""
     momentum: Momentum = 0.9
-    """Of sgd."""
+    """Momentum of sgd."""
     nesterov: bool = True
-    """Whether sgd looks ahead."""
+    """Whether sgd uses Nesterov momentum."""
     weight_decay: NonNegative = 5e-4
-    """L2 penalty."""
+    """Strength of the L2 penalty on weights."""
     augment: Literal["none", "crop-flip", "detector"] = "none"
-    """What an epoch does to each image: as is usual for CIFAR, or for the TrueFake detector."""
+    """Random changes to training images: those usual for CIFAR, or those of a detector of fakes."""
     crop: Count = 96
-    """Side of what augment = detector leaves of a training image."""
-    views: Annotated[int, Field(ge=0)] = 4
-    """Augmented copies of which a frozen backbone's features are kept; 0: none are."""
+    """Side in pixels of the part of a training image that augment = detector keeps."""
+    views: Natural = 4
+    """Number of augmented copies whose features a frozen backbone keeps; 0 keeps none."""
     precision: Literal["auto", "fp32", "bf16"] = "fp32"
-    """bf16: bf16 arithmetic, fp32 weights; auto: that where a short measurement says it pays."""
+    """bf16 computes in bf16 with fp32 weights; auto does so where a short test finds it faster."""
 
     def identity(self) -> dict[str, Any]:
-        """The settings that decide a model's weights; those with an effect, as keys have them."""
-        found = self.model_dump(mode="json")
-        return {key: value for key, value in found.items() if key not in LATER or LATER[key](self)}
+        """The settings that decide a model's weights, without those that have no effect here."""
+        settings = self.model_dump(mode="json")
+        return {
+            key: value
+            for key, value in settings.items()
+            if key not in CONDITIONAL or CONDITIONAL[key](self)
+        }
 
 
-LATER = {  # settings that not every recipe is changed by
+# Settings that change a model only where this holds.
+CONDITIONAL: dict[str, Callable[[TrainSettings], bool]] = {
     "crop": lambda settings: settings.augment == "detector",
     "views": lambda settings: settings.augment != "none",
 }
@@ -87,23 +98,28 @@ NEUTRAL = {"jobs", "device", "out", "timed", "data_dir", "download", "backend", 
 
 
 class Config(Settings):
-    """Everything a run depends on. The keys in ``NEUTRAL`` do not change its numbers."""
+    """Everything that a run depends on. The keys in ``NEUTRAL`` do not change its numbers."""
 
-    dataset: str = "digits"
-    """Data set: one of bench list datasets."""
+    dataset: Annotated[str, Flag("NAME", "cifar10 or npz:PATH")] = "digits"
+    """Data set; run `bench list datasets`."""
     subset: Annotated[int, Field(ge=10)] | None = None
-    """Use only so many training images."""
-    validation: OpenFraction = 0.15
-    """Share of the training images held out, where the data set does not say which."""
-    test: OpenFraction = 0.2
-    """Share of all images for tests, where the data set does not say which."""
-    scenario: str = "poison"
-    """What is to be forgotten: one of bench list scenarios."""
-    model: str = "small-cnn"
-    """Network: one of bench list models."""
-    methods: SomeChoices = ["finetune", "neggrad", "ssd", "pgu"]
-    """Unlearning methods of bench list methods, or all."""
-    attacks: SomeChoices = [
+    """Number of training images to use; by default all."""
+    validation: Annotated[OpenFraction, Flag("FRACTION")] = 0.15
+    """Fraction of the training images to hold out, where the data set has no validation set."""
+    test: Annotated[OpenFraction, Flag("FRACTION")] = 0.2
+    """Fraction of all images to hold out, where the data set has no test set."""
+    scenario: Annotated[str, Flag("NAME", "class or poison[rate=0.2,flip=any]")] = "poison"
+    """Rule that picks the forget set; run `bench list scenarios`."""
+    model: Annotated[str, Flag("NAME", "resnet18 or small-cnn[width=32]")] = "small-cnn"
+    """Network; run `bench list models`."""
+    methods: Annotated[SomeChoices, Flag("NAMES", "pgu,ssd[alpha=5]", "-m")] = [
+        "finetune",
+        "neggrad",
+        "ssd",
+        "pgu",
+    ]
+    """Unlearning methods to compare, or all; run `bench list methods`."""
+    attacks: Annotated[SomeChoices, Flag("NAMES", "errors,membership")] = [
         "errors",
         "entropy",
         "membership",
@@ -111,174 +127,57 @@ class Config(Settings):
         "u-lira",
         "gap",
     ]
-    """Scores of bench list attacks, or all."""
+    """Attacks and other scores to compute, or all; run `bench list attacks`."""
     models: Count = 20
-    """N, the models of each population."""
+    """Number of models in each population."""
     originals: Literal["each", "one"] = "each"
-    """each: N originals are unlearned; one: one original N times."""
-    seed: Annotated[int, Field(ge=0)] = 0
-    """Everything random follows from it."""
+    """each: every unlearned model starts from an original of its own; one: all from the same."""
+    seed: Natural = 0
+    """Master seed; every random choice derives from it."""
     retain_sample: Count = 2000
-    """Retained examples, at most, whose outputs are stored."""
-    timed: Annotated[int, Field(ge=0)] = 3
-    """The first so many models of each method run alone on the machine, for their time."""
-    plugins: ChoiceList = []
-    """Files of your own methods and other plugins."""
+    """Largest number of retained examples whose outputs are stored."""
+    timed: Natural = 3
+    """Number of models of each method that run alone on the machine, for a fair timing."""
+    plugins: Annotated[ChoiceList, Flag("FILE", short="-p", name="--plugin", repeated=True)] = []
+    """File with your own method or other plugin."""
     train: TrainSettings = TrainSettings()
 
-    jobs: Count | None = None
-    """Processes that make models side by side; none: one for each GPU in use, or each core."""
-    device: str = "auto"
-    """cpu; one GPU (cuda:1); cuda: all GPUs in turn; auto: cuda where there is a GPU, else cpu."""
-    out: str = "bench-results"
-    """Folder for results."""
-    data_dir: str | None = None
-    """Folder that holds data sets; none: BENCH_DATA_DIR, or bench-data."""
+    jobs: Annotated[Count | None, Flag(short="-j")] = None
+    """Number of worker processes; by default one per GPU in use, or one per core."""
+    device: Annotated[str, Flag("NAME", "cuda:1")] = "auto"
+    """cpu, a single GPU, cuda for all GPUs in turn, or auto for GPUs where there are any."""
+    out: Annotated[str, Flag("FOLDER")] = "bench-results"
+    """Folder that results are written to."""
+    data_dir: Annotated[str | None, Flag("FOLDER")] = None
+    """Folder that holds data sets; by default what BENCH_DATA_DIR names, or bench-data."""
     download: bool = False
-    """Whether a data set that is missing is fetched."""
+    """Download a data set that is missing, where its authors allow that."""
     backend: Literal["local", "dask"] = "local"
-    """Whose processes: this machine's, or a dask cluster's."""
-    scheduler: str | None = None
-    """Address of dask's scheduler."""
+    """Whether processes of this machine or a dask cluster make the models."""
+    scheduler: Annotated[str | None, Flag("ADDRESS", "tcp://host:8786")] = None
+    """Address of the dask scheduler."""
 
     @property
     def threads(self) -> int:
-        """How many scores are computed side by side: ``jobs``, or one for each core."""
+        """Number of scores to compute in parallel: ``jobs``, or one per core."""
         return cores() if self.jobs is None else self.jobs
 
     def identity(self) -> dict[str, Any]:
         """The keys that decide a run's numbers."""
-        found = self.model_dump(mode="json", exclude=NEUTRAL)
-        if self.originals == "each":  # as it was before there was a choice
-            del found["originals"]
+        keys = self.model_dump(mode="json", exclude=NEUTRAL)
+        if self.originals == "each":  # older keys know no other choice
+            del keys["originals"]
         names = [Path(file).name for file in self.plugins]  # a file may have been moved
-        return found | {"train": self.train.identity(), "plugins": names}
+        return keys | {"train": self.train.identity(), "plugins": names}
 
 
 def cores() -> int:
-    """The cores that this process may use."""
+    """Number of cores that this process may use."""
     affinity = getattr(os, "sched_getaffinity", None)
     return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
-def load_config(
-    overrides: Mapping[str, Any], recipe: str | None = None, settings: tuple[str, ...] = ()
-) -> Config:
-    """Merge a recipe, the command line's flags and its ``--set`` pairs; later ones win.
-
-    Without a named recipe, the one called like the data set is taken, if there is one.
-    """
-    assigned = dict(_read_assignment(text) for text in settings)
-    given = {key: value for key, value in overrides.items() if value is not None}
-    dataset = str(assigned.get("dataset", given.get("dataset", Config().dataset)))
-    if dataset.partition("[")[0] == "truefake":
-        of_recipe = read_recipe(recipe).get("data_dir") if recipe else None
-        named = assigned.get("data_dir", given.get("data_dir", of_recipe))
-        if not truefake_is_meant(named):
-            dataset = MINIATURE
-            assigned.pop("dataset", None)
-            given["dataset"] = dataset
-    if recipe is None and (RECIPES / f"{dataset.partition('[')[0]}.toml").exists():
-        recipe = dataset.partition("[")[0]
-    merged = read_recipe(recipe) if recipe else {}
-    if recipe and Path(recipe).name == CONFIG and (results := results_of(Path(recipe).parent)):
-        merged["out"] = str(results)
-    for key, value in [*given.items(), *assigned.items()]:
-        _assign(merged, key, None if value == NONE and _may_be_none(key) else value)
-    try:
-        return Config.model_validate(merged)
-    except ValidationError as error:
-        raise UserError(_explain(error)) from None
-
-
-def results_of(folder: Path) -> Path | None:
-    """The results folder that a run's ``folder`` lies in, wherever both were copied to."""
-    return folder.parent.parent if folder.parent.name == RUNS else None
-
-
-def truefake_is_meant(data_dir: str | None) -> bool:
-    """Whether TrueFake is to be read: it is in the default place, or the user named a place.
-
-    If not, says in a line that the miniature stands in.
-    """
-    with places(data_dir):
-        home, is_named = data_home(), named_home() is not None
-    if is_named or find_root(home) is not None:
-        return True
-    print(
-        f"truefake: no copy in ./{home} (name its place with --data-dir or {VARIABLE}); using the "
-        f"built-in miniature {MINIATURE}",
-        file=sys.stderr,
-    )
-    return False
-
-
-def recipes() -> dict[str, str]:
-    """The recipes that come with the package: name -> first comment line."""
-    lines = {path.stem: path.read_text().partition("\n")[0] for path in RECIPES.glob("*.toml")}
-    return {name: line.lstrip("# ") for name, line in sorted(lines.items())}
-
-
-def read_recipe(name: str) -> dict[str, Any]:
-    """A TOML file by its path, or a recipe of the package by its name."""
-    path = Path(name) if name.endswith(".toml") or "/" in name else RECIPES / f"{name}.toml"
-    if not path.is_file():
-        known = ", ".join(recipes())
-        raise UserError(f"--config {name}: no such file or recipe; recipes: {known}")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from error
-
-
-def dump_toml(values: Mapping[str, Any]) -> str:
-    """The TOML text of plain values, lists and one level of tables; None is left out."""
-    lines, tables = [], []
-    for key, value in values.items():
-        if isinstance(value, Mapping):
-            tables.append(f"\n[{key}]\n{dump_toml(value)}")
-        elif value is not None:
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
-    return "".join(lines + tables)
-
-
-def _read_assignment(text: str) -> tuple[str, Any]:
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise UserError(f"--set {text}: write key=value, for example --set train.epochs=10")
-    return key.strip(), parse_value(value)
-
-
-def _assign(values: dict[str, Any], key: str, value: Any) -> None:
-    *tables, last = key.split(".")
-    for table in tables:
-        values = values.setdefault(table, {})
-        if not isinstance(values, dict):
-            raise UserError(f"--set {key}: '{table}' is not a table")
-    if isinstance(value, Mapping) and isinstance(values.get(last), dict):
-        values[last].update(value)
-    else:
-        values[last] = value
-
-
-def _may_be_none(key: str) -> bool:
-    field = known_keys().get(key)
-    return field is not None and type(None) in get_args(field.annotation)
-
-
-def _explain(error: ValidationError) -> str:
-    """The first thing that is wrong: its key, its value, and what is allowed."""
-    first = error.errors()[0]
-    key = ".".join(str(part) for part in first["loc"])
-    if first["type"] == "extra_forbidden":
-        return str(unknown("key", key, list(known_keys())))
-    if first["type"] == "model_type":
-        return f"{key} is a table: set one of its keys, such as {key}.epochs"
-    value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
-    return f"{key} = {value}: {in_words(first)}"
-
-
 def known_keys() -> dict[str, FieldInfo]:
-    """Every key that a recipe, a flag or --set may give, with its type and default."""
+    """Every key that a recipe, an option or ``--set`` may give, with its type and default."""
     top = {key: field for key, field in Config.model_fields.items() if key != "train"}
     return top | {f"train.{key}": field for key, field in TrainSettings.model_fields.items()}

@@ -7,8 +7,8 @@ little beside the rest that a process does with it.
 
 from __future__ import annotations
 
+import logging
 import os
-import sys
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +19,7 @@ import numpy as np
 
 from bench.storage.store import cannot_write
 
+log = logging.getLogger(__name__)
 CHECK = 4  # bytes
 
 
@@ -30,7 +31,7 @@ def mapped(file: Path, mode: Literal["r", "c"]) -> np.ndarray | None:
     if not file.is_file():
         return None
     if not _is_whole(file):
-        print(f"damaged file {file} (its checksum does not match): made anew", file=sys.stderr)
+        log.warning("damaged file %s (its checksum does not match): made anew", file)
         return None
     return np.load(file, mmap_mode=mode, allow_pickle=False)
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import seeds
-from bench.config.schema import CONFIG, RUNS, dump_toml
+from bench.config.load import CONFIG, RUNS, dump_toml
 from bench.plugins.attack import refuse_overlaps
 from bench.plugins.card import about_of
 from bench.plugins.method import check_needs

@@ -8,7 +8,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any, TypeVar
 
-from bench.config.schema import Config, load_config
+from bench.config.schema import Config
 from bench.engine.begin import check, warn_of_differences, write_beginning
 from bench.engine.dask import check_backend, connected
 from bench.engine.graph import load_stages, open_context, plan
@@ -16,6 +16,7 @@ from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
 from bench.errors import DamagedError, UserError
 from bench.messages import show_messages
+from bench.plugins.resolve import resolve_config
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
 from bench.results.records import write_records
 from bench.results.run import Run
@@ -34,7 +35,7 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
 def run_until(config: Config | Mapping[str, Any], until: Phase, quiet: bool = False) -> Path:
     """Make what is missing of a run, up to a phase; returns the run's folder."""
     show_messages()
-    context = open_context(config if isinstance(config, Config) else load_config(config))
+    context = open_context(config if isinstance(config, Config) else resolve_config(config))
     check_backend(context.config)
     warn_of_differences(context)
     return recovering(lambda: make_run(context, until, quiet))

@@ -1,8 +1,8 @@
-"""What an attack says of itself, beside its parameters, so that mistakes are found before any work.
+"""What an attack declares beside its parameters, so that mistakes show before any work is done.
 
-An attack is a function of ``bench.plugins.outputs.Outputs``. ``declares`` tells the harness what
-it cannot see: which data the numbers are measured on, which data the attacker's classifiers learn
-from, and whether it reads what a further stage has to make.
+An attack is a function of ``bench.plugins.outputs.Outputs``. ``declares`` tells the harness what it
+cannot see in the function: which data its numbers are measured on, which data its classifiers learn
+from, and whether it reads the results of an extra stage.
 """
 
 from __future__ import annotations
@@ -23,13 +23,27 @@ UNTIL = ("accuracy", "loss")
 def declares(
     *, reports: tuple[str, ...] = (), learns_from: str = "", stage: str = "", until: str = ""
 ) -> Callable[[Function], Function]:
-    """Mark an attack: decorates its function.
+    """Decorate the function of an attack with what it declares.
 
-    ``reports``: parts (forget, retain, validation, test) whose errors or entropies it gives.
-    ``learns_from``: the parameter that names the part from which its classifiers learn what unseen
-    data look like. ``stage``: "untrained" (outputs of untrained networks as ``outputs.untrained``)
-    or "relearn" (steps until Df is learnt again, as ``outputs.relearning``; ``until`` "accuracy" or
-    "loss", by the attack's own parameters, which are those that bench/stages/relearn.py names).
+    Parameters
+    ----------
+    reports
+        Parts (forget, retain, validation, test) whose errors or entropies the attack reports.
+    learns_from
+        Name of the parameter that says from which part its classifiers learn what unseen data look
+        like.
+    stage
+        "untrained" for an attack that reads ``outputs.untrained``, the outputs of untrained
+        networks; "relearn" for one that reads ``outputs.relearning``, the number of steps until a
+        model has learned the forget set again.
+    until
+        What ends relearning, "accuracy" or "loss". The attack has the parameters that
+        bench/stages/relearn.py names.
+
+    Raises
+    ------
+    ValueError
+        Where ``stage`` or ``until`` is none of these.
     """
     if stage and stage not in STAGES:
         raise ValueError(f"stage = {stage!r}: one of {', '.join(STAGES)}")
@@ -37,23 +51,22 @@ def declares(
         raise ValueError(f"until = {until!r}: one of {', '.join(UNTIL)}")
 
     def mark(function: Function) -> Function:
-        function.reports, function.learns_from = reports, learns_from
-        function.stage, function.until = stage, until
+        vars(function).update(reports=reports, learns_from=learns_from, stage=stage, until=until)
         return function
 
     return mark
 
 
 def stage_of(plugin: Plugin) -> str:
-    """The further stage whose results an attack reads, or nothing."""
+    """The extra stage whose results an attack reads, or an empty text."""
     return getattr(plugin.target, "stage", "")
 
 
 def refuse_overlaps(plugins: Iterable[Plugin]) -> None:
     """Raise UserError where one attack learns from test data and another reports on them.
 
-    Who fits a classifier to the test set has spent it: nothing measured on it is unseen any more.
-    Validation data are there to be learnt from.
+    Once a classifier has been fitted to the test set, no number measured on it is one of unseen
+    data. Validation data are there to learn from.
     """
     plugins = list(plugins)
     reporting = [p.label for p in plugins if "test" in getattr(p.target, "reports", ())]

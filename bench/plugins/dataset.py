@@ -14,17 +14,31 @@ from bench.errors import UserError
 
 @dataclass(frozen=True)
 class Data:
-    """A labelled set of images, in memory or in files, or of a table's rows.
+    """A labelled set of images, or of the rows of a table.
 
-    ``images``: uint8 [n, height, width, channels], or files to be decoded on demand.
-    ``labels``: int64 [n], indices into ``classes``. ``scale``: the pixel value that is white. A
-    table's rows are "images" of one place, float32 [n, 1, 1, features], with ``scale`` None: they
-    are used as they are, since a mean or deviation taken of them here would carry the forget set
-    along. ``test``: indices of the test examples where the data set fixes them, ``validation``
-    those of validation; None: the harness draws them. Where both are fixed and some examples are in
-    neither, those are for training. ``subjects``: int64 [n], who or what each image shows.
-    ``groups``: [n], the name of each image's source, such as its generator: for reports only.
-    ``note``: what a reader of a result must know.
+    Attributes
+    ----------
+    name
+        Name for tables and reports.
+    images
+        uint8 [n, height, width, channels], or files that are decoded on demand. The rows of a table
+        are float32 [n, 1, 1, features].
+    labels
+        int64 [n], indices into ``classes``.
+    classes
+        Names of the classes.
+    scale
+        Pixel value of white; None for a table. The harness does not standardise tables: a mean or
+        deviation taken here would carry information about the forget set.
+    subjects
+        int64 [n], whom or what each image shows, where the data set knows.
+    validation, test
+        Indices of these parts where the data set fixes them; None where the harness shall draw
+        them. All other examples are for training.
+    note
+        What a reader of a result must know.
+    groups
+        Name of each image's source [n], such as its generator; for reports only.
     """
 
     name: str
@@ -60,7 +74,7 @@ class Data:
                 f"{self.name}: rows of a table (scale = None) must be float32 [n, 1, 1, features], "
                 f"not {kind} {shape}"
             )
-        elif not np.isfinite(self.images).all():
+        elif not np.isfinite(np.asarray(self.images)).all():
             raise UserError(f"{self.name}: a table's values must be finite numbers")
 
     @property
@@ -75,24 +89,27 @@ class Data:
         if isinstance(self.images, ImageFiles):
             digest.update(self.images.fingerprint.encode())
         else:
-            digest.update(np.ascontiguousarray(self.images))
-        digest.update(np.ascontiguousarray(self.labels.astype("<i8")))
-        also = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
-        for name, fixed in also:
+            digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels.astype("<i8")).data)
+        parts = (("", self.test), ("validation", self.validation), ("subjects", self.subjects))
+        for name, fixed in parts:
             if fixed is not None:
                 digest.update(name.encode())
-                digest.update(np.ascontiguousarray(fixed.astype("<i8")))
+                digest.update(np.ascontiguousarray(fixed.astype("<i8")).data)
         return digest.hexdigest()[:32]
 
     def copies(self, index: np.ndarray) -> np.ndarray:
         """A number for each of these images, the same for those equal byte for byte, int64 [k]."""
-        digests = [hashlib.sha256(self.images[place].tobytes()).digest() for place in index]
+        images = (np.asarray(self.images[place]) for place in index)
+        digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
         return np.unique(np.array(digests), return_inverse=True)[1]
 
     @property
     def image_size(self) -> tuple[int, int]:
+        """Height and width of the images; (1, 1) for a table."""
         return self.images.shape[1], self.images.shape[2]
 
     @property
     def channels(self) -> int:
+        """Colour channels of the images, or features of a table."""
         return self.images.shape[3]

@@ -17,7 +17,7 @@ NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "va
 
 
 def check_needs(label: str, needs: tuple[str, ...]) -> None:
-    """Raise UserError where a method declares what there is not."""
+    """Raise UserError where a method declares a need that does not exist."""
     if isinstance(needs, str):
         raise UserError(f"method {label}: needs is text: write it as a tuple, ({needs!r},)")
     for need in needs:
@@ -28,10 +28,10 @@ def check_needs(label: str, needs: tuple[str, ...]) -> None:
 class Method:
     """Base of all methods. A method is a frozen dataclass whose fields are its hyper-parameters.
 
-    ``needs`` names what ``unlearn`` reads of NEEDS with its default parameters; anything else
-    raises. Where parameters change what is read, ``requirements`` says so. A method that defines
-    ``prepare`` has statistics computed at training time, before the forget set is known; only the
-    fields in ``prepare_fields`` may change them.
+    ``needs`` names those of NEEDS that ``unlearn`` reads with its default parameters; reading
+    anything else raises ContractError. Where parameters change what is read, override
+    ``requirements``. A method that defines ``prepare`` has statistics computed when training ends,
+    before the forget set is known; only the fields in ``prepare_fields`` may change them.
     """
 
     needs: ClassVar[tuple[str, ...]] = ()
@@ -42,7 +42,7 @@ class Method:
         raise NotImplementedError
 
     def prepare(self, model: nn.Module, data: Examples) -> dict[str, torch.Tensor]:
-        """What may be cached when ``model`` has been trained on ``data`` (all of D)."""
+        """Compute statistics to keep when ``model`` has been trained on ``data`` (all of D)."""
         raise NotImplementedError
 
     def requirements(self) -> tuple[str, ...]:
@@ -50,16 +50,16 @@ class Method:
         return self.needs
 
     def prepares(self) -> bool:
-        """Whether ``unlearn`` uses statistics of training time with these parameters."""
+        """Whether ``unlearn`` uses the statistics of ``prepare`` with these parameters."""
         return type(self).prepare is not Method.prepare
 
     def carries(self) -> bool:
-        """Whether statistics change from one request to the next, as ``carried`` says."""
+        """Whether ``carried`` updates the statistics from one request to the next."""
         own = type(self).carried is not Method.carried
         return own and (self.prepares() or type(self).prepare is Method.prepare)
 
     def carried(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:  # noqa: ARG002
-        """The statistics for the next of several requests, after ``task.forget`` has gone.
+        """The statistics for the next of several requests, without those of ``task.forget``.
 
         ``model`` is the one that this request started from.
         """
@@ -70,12 +70,28 @@ class Method:
 class Task:
     """What a method may see, and nothing more.
 
-    ``forget``, ``retain`` and ``validation`` hand out images and labels only if the method declared
-    that it needs them. ``statistics`` is what its ``prepare`` gave, ``recipe`` how the model was
-    trained, ``rng`` the only randomness, ``goal`` what the request is for. The test set, retrained
-    models and attacks are not here. Of several requests, one after another, ``forget`` is what is
-    asked for now, ``retain`` is without all that was asked for so far, and ``statistics`` are what
-    ``carried`` gave.
+    The test set, retrained models and attacks are not here.
+
+    Attributes
+    ----------
+    forget, retain, validation
+        Examples, which hand out images and labels only where the method declares that it needs
+        them. With several requests, one after another, ``forget`` is the set of this request, and
+        ``retain`` excludes those of all requests so far.
+    recipe
+        How the model was trained.
+    rng
+        The only source of randomness.
+    goal
+        What the request is for: see ``ForgetRequest``.
+    statistics
+        What ``prepare`` returned, or after an earlier request ``carried``.
+    needs
+        What the method declared.
+    violations
+        What it read without declaring it.
+    notes
+        What it told the reader of the table.
     """
 
     forget: Examples
@@ -95,6 +111,7 @@ class Task:
 
     @property
     def num_classes(self) -> int:
+        """Number of classes of the data set."""
         return self.recipe.num_classes
 
     def note(self, text: str) -> None:

@@ -1,32 +1,33 @@
-"""Finds plugins by scanning folders, installed packages and loose files; builds them by spelling.
+"""Finds plugins in our folders, installed packages and loose files, and builds them by spelling.
 
 A plugin is one file that holds one object: a method is a frozen dataclass with ``unlearn``, all
-others are functions. Its keyword parameters are what a user may set in brackets. Listing reads the
-files' text only, so that it needs neither torch nor xgboost.
+others are functions. Its parameters are what a user may set in brackets.
 """
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib
 import importlib.util
 import inspect
-import math
-import re
 import sys
-import typing
-from collections.abc import Callable, Iterable
-from dataclasses import MISSING, dataclass, fields, is_dataclass
-from functools import cached_property
+from collections.abc import Iterator
+from dataclasses import dataclass, is_dataclass
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from bench.config.limits import in_words
-from bench.config.spelling import NONE, Choice, parse, spell_value, unknown
+from bench.config.spelling import Choice, parse, unknown
 from bench.errors import UserError, one_line
+from bench.plugins.parameters import (
+    argument_name,
+    check_parameters,
+    defaults_of,
+    parameter_model,
+)
+from bench.plugins.source import Source
 
 ROOT = Path(__file__).parent.parent.parent
 PACKAGES = {
@@ -37,128 +38,87 @@ PACKAGES = {
     "scenarios": "bench.builtin.scenarios",
 }
 SINGULAR = {kind: kind.removesuffix("s") for kind in PACKAGES} | {"datasets": "data set"}
-# What the harness passes to a function plugin; tells the kind of a function in a loose file.
-PARAMETER = {"outputs": "attacks", "num_classes": "models", "training": "scenarios"}
-
-
-@dataclass(frozen=True)
-class Source:
-    """What can be read off a plugin file without running it."""
-
-    kind: str
-    symbol: str
-    name: str
-    summary: str
-    needs: tuple[str, ...] = ()
-    prepares: bool = False
-    params: tuple[str, ...] = ()  # of a function: name=default, as written
-    about: str = ""  # the whole docstring
-
-    @property
-    def paper(self) -> str:
-        """The first work that the docstring cites, up to its year."""
-        text = " ".join(self.about.split())
-        found = re.search(r"Citation: (.*?\b(?:19|20)\d\d)\b", text)
-        return found.group(1) if found else ""
-
-    @classmethod
-    def read(cls, path: Path) -> Source:
-        """Find the one plugin object of a file; raises UserError where there is none."""
-        try:
-            tree = ast.parse(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise UserError(f"cannot read plugin {path}: {error}") from error
-        except SyntaxError as error:
-            raise UserError(f"plugin {path}, line {error.lineno}: {error.msg}") from error
-        name = _constant(tree.body, "NAME") or path.stem.replace("_", "-")
-        about = ast.get_docstring(tree) or ""
-        summary = unmarked(about.partition("\n")[0])
-        for node in tree.body:
-            if isinstance(node, ast.ClassDef):
-                verbs = {item.name for item in node.body if isinstance(item, ast.FunctionDef)}
-                if "unlearn" in verbs:
-                    needs = tuple(_constant(node.body, "needs") or ())
-                    prepares = "prepare" in verbs
-                    return cls("methods", node.name, name, summary, needs, prepares, about=about)
-            if isinstance(node, ast.FunctionDef) and node.name == path.stem:
-                given = [argument.arg for argument in node.args.args]
-                kinds = [PARAMETER[name] for name in given if name in PARAMETER]
-                kind = kinds[0] if kinds else "datasets"
-                params = tuple(
-                    f"{argument.arg}={_spelled(default)}" if default else argument.arg
-                    for argument, default in zip(
-                        node.args.kwonlyargs, node.args.kw_defaults, strict=True
-                    )
-                )
-                return cls(kind, node.name, name, summary, params=params, about=about)
-        raise UserError(
-            f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
-            f"anything else a function named '{path.stem}'"
-        )
-
-
-def _spelled(default: ast.expr) -> str:
-    """A default as it would be typed."""
-    try:
-        return spell_value(ast.literal_eval(default))
-    except ValueError:  # a name, or a call
-        return ast.unparse(default)
-
-
-def unmarked(docstring: str) -> str:
-    """A docstring as a terminal shows it: code in single backticks."""
-    return docstring.replace("``", "`")
-
-
-def _constant(body: list[ast.stmt], name: str) -> Any:
-    """The literal assigned to ``name`` in ``body``, or None."""
-    for node in body:
-        target = node.target if isinstance(node, ast.AnnAssign) else None
-        if isinstance(node, ast.Assign):
-            target = node.targets[0]
-        if isinstance(target, ast.Name) and target.id == name and node.value is not None:
-            return ast.literal_eval(node.value)
-    return None
 
 
 @dataclass(frozen=True)
 class Entry:
-    """A plugin that was found, not yet imported."""
+    """A plugin that can be named and is not imported yet."""
 
-    kind: str
-    name: str
-    path: Path | None = None
-    module: str | None = None  # None: a loose file
-    point: EntryPoint | None = None
+    source: Source
+    place: Path | EntryPoint
+    module: str = ""  # of a built-in plugin
 
-    @cached_property
-    def source(self) -> Source:
-        if self.path is None:
-            return Source(self.kind, "", self.name, f"from {self.point.value}")
-        return Source.read(self.path)
+    @property
+    def kind(self) -> str:
+        """The kind of plugin: one of ``PACKAGES``."""
+        return self.source.kind
+
+    @property
+    def name(self) -> str:
+        """What users type."""
+        return self.source.name
+
+    @property
+    def where(self) -> str:
+        """The file, or the object of an installed package, that holds the plugin."""
+        return str(self.place) if isinstance(self.place, Path) else self.place.value
 
     def load(self) -> Any:
-        """Import the plugin's class or function."""
-        if self.point is not None:
-            return _loaded(lambda: self.point.load(), f"plugin {self.name} ({self.point.value})")
-        if self.module is None:
-            module = _loaded(lambda: _import_file(self.path), f"plugin {self.path}")
-        else:
-            module = importlib.import_module(self.module)
-        return getattr(module, self.source.symbol)
+        """Import the plugin's class or function; raises UserError where a user's code fails."""
+        if self.module:
+            return getattr(importlib.import_module(self.module), self.source.symbol)
+        try:
+            if isinstance(self.place, EntryPoint):
+                return self.place.load()
+            return getattr(_import_file(self.place), self.source.symbol)
+        except Exception as error:
+            raise UserError(f"cannot load plugin {self.where}: {one_line(error)}") from error
+
+    def load_hook(self, name: str) -> Any:
+        """Import an optional function of the plugin's file; None where the file has none."""
+        if name not in self.source.functions:
+            return None
+        return getattr(sys.modules[self.load().__module__], name)
 
     def version(self, target: Any) -> str:
-        """What a content key holds of the code: the stated VERSION, or a hash of the file."""
+        """What a content key holds of the code: the stated VERSION, or a hash of the file.
+
+        The author of a loose file need not state a version, so that its hash always counts.
+        """
         stated = getattr(sys.modules[target.__module__], "VERSION", None)
-        if self.module is not None or (self.point is not None and stated is not None):
+        if self.module or (isinstance(self.place, EntryPoint) and stated is not None):
             return str(stated)
         code = Path(inspect.getfile(target)).read_bytes()
         return f"file {hashlib.sha256(code).hexdigest()[:16]}"
 
 
+@cache
+def _built_in(kind: str) -> tuple[Entry, ...]:
+    """The plugins of one kind in this package; their files do not change while we run."""
+    package = PACKAGES[kind]
+    paths = sorted((ROOT / package.replace(".", "/")).glob("[!_]*.py"))
+    return tuple(Entry(Source.read(path), path, f"{package}.{path.stem}") for path in paths)
+
+
+def _installed(kind: str) -> Iterator[Entry]:
+    """The plugins of one kind in other installed packages, by their entry points."""
+    for point in entry_points(group=f"bench.{kind}"):
+        yield Entry(Source(kind, "", point.name, f"from {point.value}"), point)
+
+
+def _loose(file: str) -> Entry:
+    """The plugin in a file that the user names."""
+    path = Path(file)
+    if not path.is_file():
+        raise UserError(f"--plugin {file}: no such file")
+    return Entry(Source.read(path), path)
+
+
 def _import_file(path: Path) -> ModuleType:
     name = f"bench_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
     spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise ImportError("not a Python file (.py)")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module  # dataclasses look their module up
     try:
@@ -167,13 +127,6 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-def _loaded(load: Callable[[], Any], what: str) -> Any:
-    try:
-        return load()
-    except Exception as error:
-        raise UserError(f"cannot load {what}: {one_line(error)}") from error
 
 
 @dataclass(frozen=True)
@@ -206,68 +159,57 @@ class Registry:
     """All plugins that can be named: built-in, installed, and in the given loose files."""
 
     def __init__(self, files: tuple[str, ...] = ()):
-        self.files = files
         self._entries: dict[str, dict[str, Entry]] = {kind: {} for kind in PACKAGES}
-        for kind, package in PACKAGES.items():
-            for path in sorted((ROOT / package.replace(".", "/")).glob("[!_]*.py")):
-                self._add(Entry(kind, Source.read(path).name, path, f"{package}.{path.stem}"))
-            for point in entry_points(group=f"bench.{kind}"):
-                self._add(Entry(kind, point.name, point=point))
+        for kind in PACKAGES:
+            for entry in (*_built_in(kind), *_installed(kind)):
+                self._add(entry)
         for file in files:
-            path = Path(file)
-            if not path.is_file():
-                raise UserError(f"--plugin {file}: no such file")
-            source = Source.read(path)
-            self._add(Entry(source.kind, source.name, path))
+            self._add(_loose(file))
 
     def _add(self, entry: Entry) -> None:
-        known = self._entries[entry.kind]
-        if entry.name in known:
-            there = known[entry.name].path
-            if entry.path and there and entry.path.samefile(there):
+        entries, name, place = self._entries[entry.kind], entry.name, entry.place
+        if name in entries:
+            other = entries[name].place
+            if isinstance(place, Path) and isinstance(other, Path) and place.samefile(other):
                 return
-            raise UserError(
-                f"two {entry.kind} are called '{entry.name}': rename {entry.path or entry.point}"
-            )
-        known[entry.name] = entry
+            raise UserError(f"two {entry.kind} are called '{name}': rename {entry.where}")
+        entries[name] = entry
 
     def entries(self, kind: str) -> list[Entry]:
+        """All plugins of one kind, the built-in ones first."""
         return list(self._entries[kind].values())
 
-    def find(self, kind: str, name: str) -> Entry:
-        """The entry called ``name``; raises UserError that lists near matches, then all."""
-        known = self._entries[kind]
-        if name not in known:
-            raise unknown(SINGULAR[kind], name, list(known))
-        return known[name]
+    def find(self, kind: str, text: str) -> tuple[Entry, Choice]:
+        """The plugin that ``text`` names, and how it is spelled.
+
+        Raises UserError that lists near matches, then all names.
+        """
+        if kind == "datasets":
+            _refuse_bare_path(text)
+        choice, entries = parse(text), self._entries[kind]
+        if choice.name not in entries:
+            raise unknown(SINGULAR[kind], choice.name, list(entries))
+        return entries[choice.name], choice
 
     def resolve(self, kind: str, text: str) -> Plugin:
-        """Find, import and check what ``text`` spells."""
-        if kind == "datasets":
-            _refuse_path(text)
-        choice = parse(text)
-        entry = self.find(kind, choice.name)
+        """Find, import and check what ``text`` spells, such as ``ssd[alpha=5]``."""
+        entry, choice = self.find(kind, text)
         target = entry.load()
         if kind == "methods" and not is_dataclass(target):
             raise UserError(
                 f"{choice.name}: put @dataclass(frozen=True) above class {target.__name__}"
             )
-        declared = parameters(target)
-        params = {
-            name: check_value(f"{text}: {name}", choice.params.get(name, default), annotation)
-            for name, (annotation, default) in declared.items()
-        }
-        for name in choice.params:
-            if name not in declared:
-                raise unknown(f"parameter of {choice.name}", name, list(declared) or ["none"])
-        _check_argument(choice, target, kind)
-        changed = {name: value for name, value in params.items() if value != declared[name][1]}
+        model = parameter_model(target)
+        params = check_parameters(choice.name, model, choice.params)
+        _check_argument(choice, argument_name(target, kind))
+        defaults = defaults_of(model)
+        changed = {name: value for name, value in params.items() if value != defaults[name]}
         label = str(Choice(choice.name, choice.argument, changed))
         return Plugin(kind, label, target, choice.argument, params, entry.version(target))
 
 
-def _refuse_path(text: str) -> None:
-    """Raise UserError where a data set's place is given without its kind."""
+def _refuse_bare_path(text: str) -> None:
+    """Raise UserError where a data set is given by its path alone: that does not say its format."""
     path = Path(text)
     is_folder = len(path.parts) > 1 and path.is_dir()
     if ":" not in text and (is_folder or path.suffix == ".npz"):
@@ -275,62 +217,8 @@ def _refuse_path(text: str) -> None:
         raise UserError(f"dataset = {text}: say how it is read: {kind}:{text}")
 
 
-def parameters(target: Any) -> dict[str, tuple[Any, Any]]:
-    """The settable parameters of a plugin: name -> (annotation, default)."""
-    hints = typing.get_type_hints(target, include_extras=True)
-    if is_dataclass(target):
-        found = {field.name: field.default for field in fields(target)}
-        missing = [name for name, default in found.items() if default is MISSING]
-    else:
-        keywords = [
-            parameter
-            for parameter in inspect.signature(target).parameters.values()
-            if parameter.kind is inspect.Parameter.KEYWORD_ONLY
-        ]
-        found = {parameter.name: parameter.default for parameter in keywords}
-        missing = [name for name, default in found.items() if default is inspect.Parameter.empty]
-    if missing:
-        raise UserError(f"{target.__name__}: parameter {missing[0]} needs a default")
-    return {name: (hints.get(name, Any), default) for name, default in found.items()}
-
-
-def check_value(where: str, value: Any, annotation: Any) -> Any:
-    """``value`` as the annotated type; raises UserError that says what is allowed."""
-    from pydantic import TypeAdapter, ValidationError
-
-    if value == NONE and type(None) in typing.get_args(annotation):
-        value = None
-    try:
-        checked = TypeAdapter(annotation).validate_python(value)
-    except ValidationError as error:
-        message = ", or ".join(dict.fromkeys(map(in_words, error.errors())))
-        said = message.replace(", or must be", ", or")
-        raise UserError(f"{where} = {spell_value(value)}: {said}") from None
-    if isinstance(checked, float) and not math.isfinite(checked):
-        raise UserError(f"{where} = {value}: must be a finite number")
-    return checked
-
-
-def needs_in_words(needs: Iterable[str], prepares: bool) -> str:
-    """What a method reads, for people."""
-    return ", ".join([*needs, *(["training-time statistics"] if prepares else [])]) or "nothing"
-
-
-GIVEN = {"datasets": 0, "models": 3}  # what the harness passes by position
-
-
-def argument_name(target: Any, kind: str) -> str | None:
-    """What is spelled after a colon, as in npz:PATH or torchvision:NAME; None: nothing."""
-    if kind not in GIVEN:
-        return None
-    keyword = inspect.Parameter.KEYWORD_ONLY
-    given = [p.name for p in inspect.signature(target).parameters.values() if p.kind is not keyword]
-    return given[0] if len(given) > GIVEN[kind] else None
-
-
-def _check_argument(choice: Choice, target: Any, kind: str) -> None:
-    wanted = argument_name(target, kind)
-    if wanted and not choice.argument:
-        raise UserError(f"{choice.name} needs a {wanted}: write {choice.name}:{wanted.upper()}")
-    if choice.argument and not wanted:
+def _check_argument(choice: Choice, expected: str | None) -> None:
+    if expected and not choice.argument:
+        raise UserError(f"{choice.name} needs a {expected}: write {choice.name}:{expected.upper()}")
+    if choice.argument and not expected:
         raise UserError(f"{choice.name} takes no ':{choice.argument}'")

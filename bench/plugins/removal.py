@@ -1,9 +1,9 @@
-"""Class removal: what is left of outputs and labels when whole classes are forgotten.
+"""Class removal: outputs and labels without the classes that are forgotten as a whole.
 
-Where nothing is retained of a class, a released model has no output for it: its column is dropped
-from all logits before anything is scored, as T. Hoang et al. (PGU, WACV 2024, section 4.3) remove
-the rows of the last layer. The other classes are numbered anew, validation and test examples of the
-class are set apart, and forget examples of the class have the label ``NO_CLASS``.
+Where no example of a class is retained, a released model has no output for it. We drop its column
+from all logits before scoring, as T. Hoang et al. (PGU, WACV 2024, section 4.3) remove the rows of
+the last layer. We renumber the other classes, set validation and test examples of the class apart,
+and give forgotten examples of the class the label ``NO_CLASS``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ FORGOTTEN_TEST = "forgotten_test"
 
 
 def gone_classes(retained_labels: np.ndarray, forgotten_labels: np.ndarray) -> np.ndarray:
-    """The classes of which something is forgotten and nothing retained, sorted."""
+    """The classes with forgotten examples and without retained ones, sorted."""
     return np.setdiff1d(forgotten_labels, retained_labels)
 
 
@@ -29,34 +29,34 @@ def without_classes(outputs: Outputs, gone: np.ndarray) -> Outputs:
     number = np.full(outputs.num_classes, NO_CLASS)
     kept = np.setdiff1d(np.arange(outputs.num_classes), gone)
     number[kept] = np.arange(len(kept))
-    chosen = {
+    kept_rows = {
         part: np.flatnonzero(~np.isin(outputs.labels[part].true, gone))
         for part in ("validation", "test")
     }
-    apart = np.flatnonzero(np.isin(outputs.labels["test"].true, gone))
+    forgotten = np.flatnonzero(np.isin(outputs.labels["test"].true, gone))
 
-    def dropped(population: Population) -> Population:
+    def drop(population: Population) -> Population:
         logits = {
-            part: (array[:, chosen[part]] if part in chosen else array)[..., kept]
+            part: (array[:, kept_rows[part]] if part in kept_rows else array)[..., kept]
             for part, array in population.logits.items()
         }
         if "test" in logits:
-            logits[FORGOTTEN_TEST] = population.logits["test"][:, apart][..., kept]
+            logits[FORGOTTEN_TEST] = population.logits["test"][:, forgotten][..., kept]
         return replace(population, logits=logits)
 
-    def renumbered(part: str, labels: Labels) -> Labels:
-        rows = chosen.get(part, slice(None))
+    def renumber(part: str, labels: Labels) -> Labels:
+        rows = kept_rows.get(part, slice(None))
         return Labels(number[labels.train[rows]], number[labels.true[rows]])
 
     return replace(
         outputs,
-        original=dropped(outputs.original),
-        retrained=dropped(outputs.retrained),
-        rows={row: dropped(population) for row, population in outputs.rows.items()},
-        labels={part: renumbered(part, labels) for part, labels in outputs.labels.items()},
-        untrained=outputs.untrained and dropped(outputs.untrained),
+        original=drop(outputs.original),
+        retrained=drop(outputs.retrained),
+        rows={row: drop(population) for row, population in outputs.rows.items()},
+        labels={part: renumber(part, labels) for part, labels in outputs.labels.items()},
+        untrained=outputs.untrained and drop(outputs.untrained),
         gone={
-            FORGOTTEN_TEST: outputs.labels["test"].true[apart],
+            FORGOTTEN_TEST: outputs.labels["test"].true[forgotten],
             "forget": outputs.labels["forget"].true,
         },
     )

@@ -1,4 +1,4 @@
-"""What a scenario sees and what it answers: who is to be forgotten, and what was trained on."""
+"""What a scenario is given and what it returns: the forget set, and the labels to train on."""
 
 from __future__ import annotations
 
@@ -12,9 +12,17 @@ import numpy as np
 class TrainingSet:
     """The training set, and nothing else: a scenario cannot touch validation or test data.
 
-    ``labels``: true labels, int64 [n]; ``classes``: their names; ``subjects``: who or what each
-    image shows, int64 [n], where the data set knows; then also ``copies``, the same number for
-    images that are equal byte for byte.
+    Attributes
+    ----------
+    labels
+        True labels, int64 [n].
+    classes
+        Names of the classes.
+    subjects
+        Whom or what each image shows, int64 [n], where the data set knows.
+    copies
+        A number for each image, int64 [n], the same for images that are equal byte for byte; given
+        wherever ``subjects`` are.
     """
 
     labels: np.ndarray
@@ -25,13 +33,22 @@ class TrainingSet:
 
 @dataclass(frozen=True)
 class ForgetRequest:
-    """A scenario's answer.
+    """What a scenario returns: the examples to forget.
 
-    ``forget``: bool [n], the forget set; ``train_labels``: int64 [n], what the original model is
-    trained on (poison included); ``goal``: what the request is for. A method may know the goal, as
-    whoever files such a request does: poison is to be unlearned *and* classified right afterwards.
-    ``note``: what a reader of the results must know of the draw. ``order``: where there are several
-    requests, one after another, which of them (1, ..., k) asks for an example, int64 [n]; 0: kept.
+    Attributes
+    ----------
+    forget
+        The forget set, bool [n].
+    train_labels
+        Labels that the original model is trained on, int64 [n], poison included.
+    goal
+        "removal", or "depoison" where the forgotten examples shall be classified correctly
+        afterwards. A method may know the goal, as whoever files the request does.
+    note
+        What a reader of the results must know about the draw.
+    order
+        With several requests, one after another: the request (1, ..., k) that asks for an example,
+        or 0 for an example that stays, int64 [n].
     """
 
     forget: np.ndarray
@@ -41,11 +58,13 @@ class ForgetRequest:
     order: np.ndarray | None = None
 
 
-def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:
+def rng_of_draw(rng: np.random.Generator, draw: int) -> np.random.Generator:
     """The generator of draw 0, 1, 2, ...: ``rng`` itself, then its children."""
     if draw == 0:
         return rng
     sequence = rng.bit_generator.seed_seq
+    if not isinstance(sequence, np.random.SeedSequence):
+        raise TypeError("rng must come from numpy.random.default_rng")
     child = np.random.SeedSequence(sequence.entropy, spawn_key=(*sequence.spawn_key, draw - 1))
     return np.random.Generator(type(rng.bit_generator)(child))
 
@@ -53,9 +72,9 @@ def numbered(rng: np.random.Generator, draw: int) -> np.random.Generator:
 def groups(
     training: TrainingSet, per_class: bool, first: int | None = None
 ) -> list[tuple[str, np.ndarray]]:
-    """What a removal draws from by itself: a name, and positions in the training set.
+    """The groups that a removal draws from separately: a name, and positions in the training set.
 
-    Each class (the ``first`` so many), or all of them together.
+    They are the ``first`` so many classes (by default all), one by one or together.
     """
     labels = range(first or len(training.classes))
     if not per_class:
@@ -67,9 +86,10 @@ def groups(
 
 
 def portion(count: int | None, fraction: float, size: int, place: int, places: int) -> int:
-    """How many to draw from the group of ``size`` at ``place``: its share of ``count``, or of it.
+    """How many examples to draw from the group at ``place`` of ``places``, which has ``size``.
 
-    The remainder of a count goes to the first groups.
+    This is the group's share of ``count``, whose remainder goes to the first groups; without a
+    count, it is the ``fraction`` of the group.
     """
     if count is None:
         return round(fraction * size)

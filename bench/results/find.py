@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
-from bench.config.schema import CONFIG, RUNS
+from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
 from bench.results.manifest import missing_cells, read_manifest, stored_context
 from bench.results.records import RECORD
+
+log = logging.getLogger(__name__)
 
 
 def find_run(name: str, out: Path) -> Path:
@@ -41,7 +43,7 @@ def newest_finished(out: Path) -> Path:
     runs = _newest_first(out)
     found = next((run for run in runs if (run / RECORD).is_file()), runs[0])
     if found != runs[0]:
-        print(f"{runs[0]} is newer but not finished; this is {found.name}", file=sys.stderr)
+        log.warning("%s is newer but not finished; this is %s", runs[0], found.name)
     return found
 
 
@@ -68,7 +70,7 @@ def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
     if lines and len(lines) == len(folders):
         raise UserError("; ".join(lines.values()))
     for line in lines.values():
-        print(line, file=sys.stderr)
+        log.warning(line)
     return [folder for folder in folders if folder not in lines]
 
 

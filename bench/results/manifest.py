@@ -11,7 +11,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from bench.config.schema import CONFIG, Config, read_recipe, results_of
+from bench.config.load import CONFIG, read_recipe, results_of
+from bench.config.schema import Config
 from bench.errors import UserError
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.config.schema import load_config
+from bench.config.load import load_config
 from bench.stages.context import ORIGINAL, RETRAINED, Cell, Experiment
 from bench.stages.features import cells as feature_cells
 from tests.benchmarks.measure import Row, row, seconds

@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from bench.results.run import Run
 from bench.storage.store import read_checked, read_record
 from tests.helpers.tiny_run import tiny

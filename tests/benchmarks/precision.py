@@ -19,7 +19,8 @@ import numpy as np
 import torch
 from scipy import stats
 
-from bench.config.schema import cores, load_config
+from bench.config.load import load_config
+from bench.config.schema import cores
 from bench.stages.context import ORIGINAL, Experiment
 from bench.training.trainer import accuracy
 from tests.benchmarks.measure import machine

@@ -24,7 +24,8 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from bench import seeds
-from bench.config.schema import Config, cores, load_config
+from bench.config.load import load_config
+from bench.config.schema import Config, cores
 from bench.data.examples import Examples
 from bench.engine.local import run_cells
 from bench.stages.context import ORIGINAL, Cell, Experiment

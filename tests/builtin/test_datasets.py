@@ -12,7 +12,7 @@ from PIL import Image
 
 from bench.checks.contract import check_dataset
 from bench.config.folders import data_home, places
-from bench.config.schema import load_config
+from bench.config.load import load_config
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry

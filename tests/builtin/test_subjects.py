@@ -11,7 +11,7 @@ import bench
 from bench.builtin.scenarios.subject_removal import subject_removal, together
 from bench.checks.contract import check_dataset
 from bench.config.folders import places
-from bench.config.schema import load_config
+from bench.config.load import load_config
 from bench.engine.begin import check
 from bench.engine.graph import open_context
 from bench.errors import UserError

@@ -9,18 +9,26 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.builtin.datasets.formats.truefake import FAKE, REAL, SHARES, listed, named, read_split
+from bench.builtin.datasets.formats.truefake import (
+    FAKE,
+    REAL,
+    SHARES,
+    folder_names,
+    list_images,
+    read_split,
+)
 from bench.builtin.datasets.truefake import truefake
 from bench.builtin.datasets.truefake_mini import truefake_mini
 from bench.checks.contract import check_dataset
 from bench.config.folders import places
-from bench.config.schema import TrainSettings, load_config
+from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.data.image_files import centres
 from bench.engine.begin import check
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry
+from bench.plugins.resolve import resolve_config
 from bench.training.trainer import Recipe, accuracy
 from tests.helpers.pictures import picture
 from tests.helpers.tiny_run import tiny
@@ -54,16 +62,16 @@ def tree(tmp_path_factory):
 
 
 def test_keys_and_folder_names_mean_the_same(tree):
-    assert named("share", "all", SHARES) == list(SHARES.values())
-    assert named("share", "shr", SHARES) == ["Facebook", "Telegram", "Twitter"]
-    assert named("source", "gan2+StyleGAN3+SDXL", FAKE) == [
+    assert folder_names("share", "all", SHARES) == list(SHARES.values())
+    assert folder_names("share", "shr", SHARES) == ["Facebook", "Telegram", "Twitter"]
+    assert folder_names("source", "gan2+StyleGAN3+SDXL", FAKE) == [
         "StyleGAN2",
         "StyleGAN3",
         "StableDiffusionXL",
     ]
     with pytest.raises(UserError, match="unknown source 'gan4'"):
-        named("source", "gan4", FAKE)
-    images = listed(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"])
+        folder_names("source", "gan4", FAKE)
+    images = list_images(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"])
     assert len(images) == 3 + 2 + 4  # the link counts, stray and hidden files do not
     assert [image.path for image in images] == sorted(image.path for image in images)
     assert {image.entry for image in images if image.fake} == {
@@ -189,7 +197,7 @@ def test_a_header_that_claims_too_much_is_told_like_any_other(tmp_path, monkeypa
 def test_no_image_is_learnt_from_one_network_and_tested_on_another(tree):
     with places(str(tree)):
         data = truefake(share="pre+fb", fake="gan1+gan2+gan3+flux", side=8)
-    images = listed(
+    images = list_images(
         tree,
         ["PreSocial", "Facebook"],
         list(REAL.values()),
@@ -212,7 +220,7 @@ def test_entries_of_sources_that_were_not_chosen_are_not_missed(tree, tmp_path):
 
 def test_a_data_folder_named_in_a_recipe_counts(tree, tmp_path):
     (tmp_path / "my.toml").write_text(f'data_dir = "{tree.parent}"')
-    assert load_config({"dataset": "truefake"}, str(tmp_path / "my.toml")).dataset == "truefake"
+    assert resolve_config({"dataset": "truefake"}, str(tmp_path / "my.toml")).dataset == "truefake"
 
 
 def test_what_is_not_there_is_one_line(tmp_path, tree):
@@ -230,15 +238,19 @@ def test_what_is_not_there_is_one_line(tmp_path, tree):
 def test_without_a_copy_the_miniature_stands_in_under_its_own_name(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("BENCH_DATA_DIR", raising=False)
-    config = load_config({"dataset": "truefake[share=all]", "methods": "pgu,ssd"})
+    config = resolve_config({"dataset": "truefake[share=all]", "methods": "pgu,ssd"})
     assert config.dataset == "truefake-mini"
     assert config.scenario == "poison[rate=0.2]"  # the recipe of the miniature
-    assert "using the built-in miniature truefake-mini" in capsys.readouterr().err
+    assert config.methods == ["pgu", "ssd"]
+    assert capsys.readouterr().err == (
+        "truefake: no copy in ./bench-data (name its folder with --data-dir or BENCH_DATA_DIR); "
+        "using the built-in truefake-mini\n"
+    )
     assert open_context(config).data.name == "truefake-mini"
 
 
 def test_a_named_place_without_it_is_an_error(tmp_path):
-    config = load_config({"dataset": "truefake", "data_dir": str(tmp_path)})
+    config = resolve_config({"dataset": "truefake", "data_dir": str(tmp_path)})
     assert config.dataset == "truefake"
     with pytest.raises(UserError, match="no TrueFake in"):
         check(open_context(config))

@@ -41,7 +41,7 @@ def test_every_published_setting_that_a_method_names_can_be_spelled():
         found.group(0)
         for entry in REGISTRY.entries("methods")
         for found in re.finditer(
-            rf"(?<![\w-]){re.escape(entry.name)}\[[^\]\n]+\]", entry.source.about
+            rf"(?<![\w-]){re.escape(entry.name)}\[[^\]\n]+\]", entry.source.docstring
         )
     ]
     assert len(settings) > 15
@@ -52,7 +52,7 @@ def test_every_published_setting_that_a_method_names_can_be_spelled():
 def test_every_method_says_where_it_comes_from_or_is_a_reference():
     for entry in REGISTRY.entries("methods"):
         assert entry.source.paper or entry.name in ("original", "retrain"), entry.name
-        assert "Equation" in entry.source.about, entry.name
+        assert "Equation" in entry.source.docstring, entry.name
 
 
 def test_the_default_needs_are_those_of_the_default_parameters():

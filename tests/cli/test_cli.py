@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from bench.cli.app import main
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from tests.helpers.tiny_run import REPORT_FILES, tiny
 
 ROOT = Path(__file__).parent.parent.parent
@@ -282,7 +282,7 @@ def test_python_dash_m_is_the_same_command():
             ["run", "--dry-run", "--scheduler", "tcp://here:1"],
             "scheduler is for backend = dask: add --backend dask",
         ),
-        (["show", "attacks"], "attacks are many: bench list attacks names them"),
+        (["show", "attacks"], '"attacks" is a kind of plugin; run `bench list attacks`'),
     ],
 )
 def test_an_empty_or_wrong_choice_is_one_line(capsys, arguments, words, tmp_path):

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 
 import pytest
 
-from bench.config.schema import dump_toml, known_keys, load_config, recipes
+from bench.config.describe import describe_keys
+from bench.config.load import dump_toml, load_config, recipes
+from bench.config.schema import known_keys
 from bench.engine.begin import warn_of_differences
 from bench.engine.graph import open_context
 from bench.errors import UserError
-from bench.plugins.card import cards, keys
-from bench.plugins.registry import Registry
 from tests.helpers.tiny_run import tiny
 
 
@@ -96,10 +97,6 @@ def test_what_is_named_twice_is_told_once(tmp_path, capsys):
 def test_none_may_be_written_where_a_value_is_optional():
     assert load_config({"subset": 100, "out": "none"}, None, ("subset=none",)).subset is None
     assert load_config({"out": "none"}).out == "none"
-    label = Registry().resolve("scenarios", "random[count=none,first=2]").label
-    assert label == "random[first=2]"
-    with pytest.raises(UserError, match="draw = none: must be a whole number"):
-        Registry().resolve("scenarios", "random[draw=none]")
 
 
 def test_the_recipe_of_a_copied_run_goes_on_where_the_copy_is(tmp_path):
@@ -116,16 +113,21 @@ def test_a_plugin_that_was_moved_is_still_the_same_run():
     assert here == there != load_config({"plugins": "b.py"}).identity()
 
 
-def test_every_key_is_told_with_what_it_is_and_allows():
-    told = keys()
-    assert told.keys() == known_keys().keys()
-    assert told["models"] == "N, the models of each population.\nwhole number, at least 1 [20]"
-    for key, text in told.items():
+def test_every_key_has_a_description_its_limits_and_its_default():
+    described = describe_keys()
+    assert described.keys() == known_keys().keys()
+    assert described["models"] == (
+        "Number of models in each population.\nwhole number, at least 1 [20]"
+    )
+    for key, text in described.items():
+        assert re.match(r"\S.+\.\n.+ \[.*\]$", text), key
         assert "None" not in text, key
         assert "anything" not in text, key
 
 
-def test_a_recipe_is_shown_by_its_name():
-    (shown,) = cards("digits-tuned")
-    assert shown.startswith("digits-tuned (recipe)\n# ")
-    assert len(cards("digits")) == 2
+@pytest.mark.parametrize(
+    ("overrides", "settings"),
+    [({"dataset": "truefake"}, ()), ({}, ("dataset=truefake",))],
+)
+def test_the_configuration_holds_what_was_typed(overrides, settings):
+    assert load_config(overrides, None, settings).dataset == "truefake"

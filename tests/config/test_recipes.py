@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from bench.config.schema import RECIPES, load_config, recipes
+from bench.config.load import RECIPES, load_config, recipes
 from bench.engine.graph import open_context
 from bench.methods.shared.projection import weight_layers
 

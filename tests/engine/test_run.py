@@ -17,7 +17,7 @@ import pytest
 import torch
 
 import bench
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from bench.engine.graph import open_context
 from bench.engine.run import recovering
 from bench.errors import DamagedError, UserError

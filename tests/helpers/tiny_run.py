@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import bench
-from bench.config.schema import Config, load_config
+from bench.config.load import load_config
+from bench.config.schema import Config
 from bench.storage.store import write_record
 
 TABLES = {f"table.{kind}" for kind in ("csv", "md", "tex", "json")}

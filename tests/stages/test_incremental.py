@@ -13,7 +13,7 @@ import bench
 from bench import seeds
 from bench.builtin.scenarios.incremental import incremental
 from bench.cli.app import main
-from bench.config.schema import dump_toml
+from bench.config.load import dump_toml
 from bench.engine.execute import execute_in_worker
 from bench.engine.graph import open_context
 from bench.errors import UserError

@@ -36,20 +36,20 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
             f"folder:{path}: {len(classes)} folders with images: expected {path}/<class>/<image> "
             "with at least two classes"
         )
-    paths, labels, of_part = [], [], []
+    paths, labels, part_names = [], [], []
     for part, place in parts.items():
         unknown = set(_folders(place)) - set(classes)
         if unknown:
             raise UserError(f"folder:{path}: {part} has a class '{min(unknown)}' without training")
         for label, name in enumerate(classes):
-            found = _images(place / name)
-            paths += found
-            labels += [label] * len(found)
-            of_part += [part] * len(found)
+            images = _images(place / name)
+            paths += images
+            labels += [label] * len(images)
+            part_names += [part] * len(images)
     pixels, wrong = decoded(paths, side, scale=True)
     kept, note = checked(paths, wrong, broken)
-    of_part = np.array(of_part)[kept]
-    positions = {part: np.flatnonzero(of_part == part) for part in PARTS}
+    part_names = np.array(part_names)[kept]
+    positions = {part: np.flatnonzero(part_names == part) for part in PARTS}
     return Data(
         name=root.resolve().name,
         images=pixels[kept],
@@ -70,8 +70,8 @@ def _parts(root: Path) -> dict[str, Path]:
 
 
 def _folders(place: Path) -> list[str]:
-    found = [path for path in sorted(place.iterdir()) if path.is_dir()]
-    return [path.name for path in found if not path.name.startswith(".") and _images(path)]
+    folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
+    return [path.name for path in folders if not path.name.startswith(".") and _images(path)]
 
 
 def _images(place: Path) -> list[str]:

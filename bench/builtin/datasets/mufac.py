@@ -35,25 +35,25 @@ def mufac(
 ) -> Data:
     root = data_home() / "mufac"
     tables = {part: _table(root, part) for part in PARTS}
-    paths, ages, people, of_part = [], [], [], []
+    paths, ages, people, parts = [], [], [], []
     for part, table in tables.items():
         paths += [str(root / f"{part}_images" / name) for name in table["image_path"]]
         ages += table["age_class"].tolist()
         family = table["family_id"].astype(str)
         people += (family if subject == "family" else family + "/" + table["person_id"]).tolist()
-        of_part += [part] * len(table)
+        parts += [part] * len(table)
     classes, labels = np.unique(ages, return_inverse=True)
     pixels, wrong = decoded(paths, side, scale=True)
     kept, note = checked(paths, wrong, broken)
-    of_part = np.array(of_part)[kept]
+    parts = np.array(parts)[kept]
     return Data(
         name="mufac",
         images=pixels[kept],
         labels=labels[kept],
         classes=tuple(str(name) for name in classes),
         subjects=np.unique(people, return_inverse=True)[1][kept],
-        validation=np.flatnonzero(of_part == "val"),
-        test=np.flatnonzero(of_part == "test"),
+        validation=np.flatnonzero(parts == "val"),
+        test=np.flatnonzero(parts == "test"),
         note=note,
     )
 

@@ -32,11 +32,11 @@ from bench.builtin.datasets.formats.truefake import (
     LAYOUT,
     REAL,
     SHARES,
-    assigned,
-    drawn_split,
+    apply_split,
+    draw_split,
     find_root,
-    listed,
-    named,
+    folder_names,
+    list_images,
     read_split,
 )
 from bench.config.folders import data_home
@@ -63,8 +63,14 @@ def truefake(
     root = find_root(data_home())
     if root is None:
         raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
-    chosen = named("share", share, SHARES), named("source", real, REAL), named("source", fake, FAKE)
-    return read_tree("truefake", root, *chosen, side, splits, broken, memory)
+    shares = folder_names("share", share, SHARES)
+    reals, fakes = folder_names("source", real, REAL), folder_names("source", fake, FAKE)
+    return read_tree("truefake", root, shares, reals, fakes, side, splits, broken, memory)
+
+
+def stand_in(home: Path) -> str | None:
+    """The miniature, where the folder for data holds no TrueFake."""
+    return None if find_root(home) else "truefake-mini"
 
 
 def read_tree(
@@ -79,18 +85,20 @@ def read_tree(
     memory: str = "keep",
 ) -> Data:
     """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
-    images = listed(root, shares, real, fake)
+    images = list_images(root, shares, real, fake)
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
     if split is None and len(shares) > 1:
-        split = drawn_split(images)
-    positions, absent = {}, 0
+        split = draw_split(images)
+    positions: dict[str, np.ndarray] = {}
+    absent = 0
     if split is not None:
-        images, positions, absent = assigned(images, split)
+        images, positions, absent = apply_split(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]
+    pixels: np.ndarray | ImageFiles
     demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
     if demand:
         pixels = ImageFiles(paths, side)

@@ -4,13 +4,16 @@ Citation: D. Gragnaniello, D. Cozzolino, F. Marra, G. Poggi, L. Verdoliva, Are G
 Easy to Detect?, ICME 2021; as TrueFake (Dell'Anna et al., IJCNN 2025) and the University of
 Trento's slides on unlearning it use it: torchvision's ResNet-50 with stride 1 in place of 2 in the
 first convolution, and one output for two classes.
-``weights``: none, imagenet (torchvision's first weights, downloaded once by torchvision) or a file,
-.safetensors or .pth of a ResNet-50 (read without executing anything); a last layer of another width
-is left new. ``frozen``: only the last layer learns; batch norm keeps its statistics too, which the
-slides' code lets drift. Images in [-1, 1] are normalised to ImageNet's mean and deviation.
+``weights`` is ``none``, ``imagenet`` (torchvision's first weights, downloaded once) or the path of
+a file, .safetensors or .pth, of a ResNet-50 (read without executing anything); a last layer of
+another width is left new. ``frozen``: only the last layer learns; batch norm keeps its statistics
+too, which the slides' code lets drift. Images in [-1, 1] are normalised to ImageNet's mean and
+deviation.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from torch import nn
 
@@ -31,7 +34,7 @@ def resnet50_nodown(
 ) -> nn.Module:
     if in_channels not in (1, 3):
         raise UserError(f"resnet50-nodown takes grey or colour images, not {in_channels} channels")
-    model = build("resnet50")
+    model: Any = build("resnet50")
     load_backbone(model, "resnet50", weights)
     model.conv1.stride = (1, 1)
     model.fc = nn.Linear(2048, 1 if num_classes == 2 else num_classes)

@@ -1,13 +1,13 @@
 """Any classifier of torchvision by its name there, such as torchvision:mobilenet_v3_small.
 
 Source: https://docs.pytorch.org/vision/stable/models.html, where each network names its paper. The
-last layer has one output for each class. ``weights``: none, imagenet (the first that torchvision
-published, downloaded once by torchvision) or a file, .safetensors or .pth of the same network; the
-last layer stays new. ``frozen``: only the last layer learns; batch norm keeps its statistics too.
-``image``: the side in pixels to which images are scaled first (bilinear), for networks that were
-made for larger ones: 224 for vit_* and maxvit_t, 75 at least for inception_v3. Grey images count as
-colour; pixels are normalised to ImageNet's mean and deviation. Inception and GoogLeNet come without
-auxiliary classifiers.
+last layer has one output for each class. ``weights`` is ``none``, ``imagenet`` (the first that
+torchvision published, downloaded once) or the path of a file, .safetensors or .pth, of the same
+network; the last layer stays new. ``frozen``: only the last layer learns; batch norm keeps its
+statistics too. ``image``: the side in pixels to which images are scaled first (bilinear), for
+networks that were made for larger ones: 224 for vit_* and maxvit_t, 75 at least for inception_v3.
+Grey images count as colour; pixels are normalised to ImageNet's mean and deviation. Inception and
+GoogLeNet come without auxiliary classifiers.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ def torchvision_models(
     load_backbone(model, name, weights)
     if frozen:
         freeze(model)
-    _check_size(model, name, (image, image) if image else tuple(image_size))
+    _check_size(model, name, (image, image) if image else image_size)
     return nn.Sequential(*([Scale(image)] if image else []), Normalise(), model)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from bench.config.limits import Count, Natural
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, numbered
+from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 NAME = "class"
@@ -25,12 +25,13 @@ def class_removal(
     draw: Natural | None = None,
     of: str | int | None = None,
 ) -> ForgetRequest:
+    chosen: np.ndarray
     if of is not None:
-        chosen = _named(training.classes, str(of))
+        chosen = _indices(training.classes, str(of))
     elif draw is None:
         chosen = np.arange(count)
     else:
-        chosen = numbered(rng, draw).permutation(len(training.classes))[:count]
+        chosen = rng_of_draw(rng, draw).permutation(len(training.classes))[:count]
     if len(training.classes) - len(np.unique(chosen)) < 2:
         raise UserError(
             f"class forgets {len(chosen)} of {len(training.classes)} classes: at least two must "
@@ -40,10 +41,9 @@ def class_removal(
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
 
 
-def _named(classes: tuple[str, ...], names: str) -> list[int]:
-    found = []
+def _indices(classes: tuple[str, ...], names: str) -> np.ndarray:
+    """The indices of the named classes; raises UserError for a name that is no class."""
     for name in names.split("+"):
         if name not in classes:
             raise UserError(f"class[of={names}]: no class '{name}'; classes: {', '.join(classes)}")
-        found.append(classes.index(name))
-    return found
+    return np.array([classes.index(name) for name in names.split("+")])

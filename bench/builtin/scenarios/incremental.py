@@ -14,7 +14,7 @@ import numpy as np
 
 from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, numbered, portion
+from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, rng_of_draw
 
 VERSION = 1
 
@@ -29,11 +29,11 @@ def incremental(
     per_class: bool = True,
     draw: Natural = 0,
 ) -> ForgetRequest:
-    rng = numbered(rng, draw)
+    rng = rng_of_draw(rng, draw)
     order = np.zeros(len(training.labels), dtype=np.int64)
-    found = groups(training, per_class)
-    for place, (name, members) in enumerate(found):
-        size = portion(count, fraction, len(members), place, len(found))
+    pools = groups(training, per_class)
+    for place, (name, members) in enumerate(pools):
+        size = portion(count, fraction, len(members), place, len(pools))
         if requests * size > len(members):
             raise UserError(
                 f"incremental: {requests} requests for {size} of {name} each, which has "

@@ -16,7 +16,7 @@ import numpy as np
 
 from bench.config.limits import Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, numbered
+from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 
@@ -29,7 +29,7 @@ def poison(
     flip: Literal["pairs", "any"] = "pairs",
     draw: Natural = 0,
 ) -> ForgetRequest:
-    rng = numbered(rng, draw)
+    rng = rng_of_draw(rng, draw)
     flipped, note = training.labels.copy(), ""
     if flip == "pairs":
         order = rng.permutation(len(training.classes))

@@ -13,7 +13,7 @@ import numpy as np
 
 from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, numbered, portion
+from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, rng_of_draw
 
 VERSION = 2
 NAME = "random"
@@ -29,13 +29,13 @@ def random_removal(
     first: Count | None = None,
     draw: Natural = 0,
 ) -> ForgetRequest:
-    rng = numbered(rng, draw)
+    rng = rng_of_draw(rng, draw)
     if first is not None and first > len(training.classes):
         raise UserError(f"random[first={first}]: there are {len(training.classes)} classes")
-    found = groups(training, per_class, first)
+    pools = groups(training, per_class, first)
     forget = np.zeros(len(training.labels), dtype=bool)
-    for place, (name, members) in enumerate(found):
-        size = portion(count, fraction, len(members), place, len(found))
+    for place, (name, members) in enumerate(pools):
+        size = portion(count, fraction, len(members), place, len(pools))
         if size > len(members):
             raise UserError(
                 f"random[count={count}] takes {size} of {name}, which has {len(members)} training "

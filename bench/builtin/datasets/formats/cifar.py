@@ -42,10 +42,10 @@ def read_set(
     root = data_home() / folder
     if may_download() and not root.is_dir():
         download(name.upper())
-    found = {part: [_read(name, root / file) for file in files] for part, files in parts.items()}
-    arrays = [batch for batches in found.values() for batch in batches]
+    batches = {part: [_read(name, root / file) for file in files] for part, files in parts.items()}
+    arrays = [batch for part in batches.values() for batch in part]
     images = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in arrays])
-    counts = {part: sum(len(batch[b"data"]) for batch in of) for part, of in found.items()}
+    counts = {part: sum(len(b[b"data"]) for b in batches[part]) for part in batches}
     names = _read(name, root / meta[0])[meta[1].encode()]
     return Data(
         name=name,

@@ -61,33 +61,33 @@ def find_root(home: Path) -> Path | None:
     return next((path for path in candidates if any((path / s).is_dir() for s in shares)), None)
 
 
-def named(kind: str, text: str, known: dict[str, str]) -> list[str]:
-    """Folder names for keys or folder names joined by +; raises UserError for any other."""
+def folder_names(kind: str, text: str, known: dict[str, str]) -> list[str]:
+    """The folders that keys or folder names, joined by +, stand for; UserError for any other."""
     folders = {folder.lower(): folder for folder in known.values()} | known
-    found = []
+    names = []
     for name in text.split("+"):
         for key in GROUPS.get(name.lower(), [name]) if known is SHARES else [name]:
             if key.lower() not in folders:
                 raise unknown(kind, key, [*known, *known.values()])
-            found.append(folders[key.lower()])
-    return list(dict.fromkeys(found))
+            names.append(folders[key.lower()])
+    return list(dict.fromkeys(names))
 
 
-def listed(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
-    """Every image of the chosen shares and sources, in sorted order; nothing is opened."""
-    found = []
+def list_images(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
+    """List every image of the chosen shares and sources, sorted by path, without opening any."""
+    images = []
     for share in shares:
         for label, sources in (("Real", real), ("Fake", fake)):
             for source in sources:
                 folder = root / share / label / source
                 if not folder.is_dir():
                     raise UserError(f"no folder {folder}; expected {LAYOUT}")
-                found += _images(folder, label == "Fake", source)
-    return sorted(found, key=lambda image: image.path)
+                images += _images(folder, label == "Fake", source)
+    return sorted(images, key=lambda image: image.path)
 
 
 def _images(folder: Path, fake: bool, source: str) -> list[Image]:
-    found = []
+    images = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = os.path.relpath(place, folder)
@@ -95,18 +95,18 @@ def _images(folder: Path, fake: bool, source: str) -> list[Image]:
             stem, suffix = os.path.splitext(name)
             if suffix.lower() in SUFFIXES and not name.startswith("."):
                 entry = "/".join([source, *([] if inside == "." else [inside]), stem])
-                found.append(Image(os.path.join(place, name), fake, source, entry))
-    return found
+                images.append(Image(os.path.join(place, name), fake, source, entry))
+    return images
 
 
 def read_split(folder: Path) -> dict[str, list[str]] | None:
-    """The lists train, val and test of a folder, in either form; None where it has none."""
+    """Read the lists train, val and test of a folder, in either form; None where it has none."""
     whole = folder / "split.json"
     if whole.is_file():
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
             raise UserError(f"{whole}: expected an object with the lists train, val and test")
-        found = {part: lists[part] for part in PARTS}
+        split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
         missing = [path.name for path in files.values() if not path.is_file()]
@@ -116,11 +116,11 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
             raise UserError(
                 f"{folder} lacks {', '.join(missing)}: a split is all three, or split.json"
             )
-        found = {part: _json(path) for part, path in files.items()}
-    for part, entries in found.items():
+        split = {part: _json(path) for part, path in files.items()}
+    for part, entries in split.items():
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
             raise UserError(f"{folder}, {part}: expected a list of entries such as FFHQ/44564")
-    return found
+    return split
 
 
 def _json(path: Path) -> object:
@@ -130,10 +130,10 @@ def _json(path: Path) -> object:
         raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
-def assigned(
+def apply_split(
     images: list[Image], split: dict[str, list[str]]
 ) -> tuple[list[Image], dict[str, np.ndarray], int]:
-    """Images that a split names, the positions of each part, and how many entries are not there."""
+    """The images that a split names, the positions of each part, the number of missing files."""
     import numpy as np
 
     part_of = {entry: part for part in PARTS for entry in split[part]}
@@ -153,8 +153,8 @@ def assigned(
     return kept, positions, len(wanted - {image.entry for image in kept})
 
 
-def drawn_split(images: list[Image]) -> dict[str, list[str]]:
-    """80, 10 and 10 % of the entries of each label, drawn once for all shares.
+def draw_split(images: list[Image]) -> dict[str, list[str]]:
+    """Draw 80, 10 and 10 % of the entries of each label, once for all shares.
 
     An image that was posted on several networks is in several shares: it must not be learnt from
     one and tested on another.
