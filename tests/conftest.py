@@ -11,7 +11,7 @@ from hypothesis import settings
 
 import bench
 from bench.config.schema import Config, load_config
-from bench.storage.store import write_record
+from bench.storage.records import write_record
 
 os.environ["NO_COLOR"] = "1"
 torch.set_num_threads(1)  # toy networks: threads would wait for one another

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 
-from bench.storage.store import cannot_write
+from bench.storage.files import write_error
 
 CHECK = 4  # bytes
 
@@ -57,7 +57,7 @@ def replacing(file: Path) -> Iterator[Path]:
             end.write(_check(np.memmap(partial, np.uint8, "r")))
         os.replace(partial, file)
     except OSError as error:
-        raise cannot_write(file, error) from error
+        raise write_error(file, error) from error
     finally:
         partial.unlink(missing_ok=True)
 

@@ -19,13 +19,13 @@ from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.results.extras import shown
 from bench.stages.context import Cell, Experiment
-from bench.storage.store import (
+from bench.storage.files import write_atomic
+from bench.storage.records import (
     describe_file,
     pack_arrays,
     read_checked,
     read_record,
     unpack_arrays,
-    write_atomic,
     write_record,
 )
 

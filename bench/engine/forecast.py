@@ -22,7 +22,7 @@ from bench.errors import one_line
 from bench.plugins.outputs import PARTS
 from bench.results.run import RECORD
 from bench.stages.context import ORIGINAL, RETRAIN, RETRAINED, Cell, Experiment
-from bench.storage.store import read_record
+from bench.storage.records import read_record
 
 if TYPE_CHECKING:
     from bench.engine.probes import Probes

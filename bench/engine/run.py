@@ -25,7 +25,8 @@ from bench.stages.context import ORIGINAL, Cell, Experiment
 from bench.stages.features import cells as feature_cells
 from bench.stages.score import gather, merged, score
 from bench.stages.split import save_split
-from bench.storage.store import content_key, refuse_unwritable, write_atomic
+from bench.storage.files import refuse_unwritable, write_atomic
+from bench.storage.store import content_key
 
 MOST_KILLED = 3  # workers, before a run gives up
 Outcome = TypeVar("Outcome")

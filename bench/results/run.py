@@ -18,13 +18,13 @@ from bench.plugins.outputs import Population, Scores
 from bench.plugins.registry import Plugin
 from bench.stages.context import Cell, Experiment
 from bench.stages.score import as_record, from_record, gather
-from bench.storage.store import (
+from bench.storage.files import write_atomic
+from bench.storage.records import (
     describe_file,
     pack_arrays,
     read_checked,
     read_record,
     unpack_arrays,
-    write_atomic,
     write_record,
 )
 

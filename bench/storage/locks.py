@@ -20,7 +20,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from bench.storage.store import cannot_write
+from bench.storage.files import write_error
 
 BEAT_SECONDS = 5.0
 STALE_SECONDS = 60.0
@@ -63,7 +63,7 @@ class Claims:
                 path.unlink()
                 raise
         except OSError as error:
-            raise cannot_write(path, error) from error
+            raise write_error(path, error) from error
         with self._lock:
             self._held[path] = content
         return True

@@ -15,7 +15,8 @@ from torch.nn import functional
 from bench import seeds
 from bench.config.schema import TrainSettings
 from bench.storage.provenance import processor
-from bench.storage.store import content_key, read_record, set_aside, write_record
+from bench.storage.records import read_record, set_aside, write_record
+from bench.storage.store import content_key
 from bench.training.trainer import Recipe, autocast, training_mode
 
 PAYS = 1.25  # times as fast, below which fp32 stays

@@ -323,7 +323,7 @@ def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path, monkeyp
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(file)
 
-    monkeypatch.setattr("bench.storage.store.os.fsync", full)
+    monkeypatch.setattr("bench.storage.files.os.fsync", full)
     with pytest.raises(UserError, match=r"cannot write .*: No space left on device; make room"):
         bench.run(config, quiet=True)
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}

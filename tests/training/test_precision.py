@@ -46,6 +46,6 @@ def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
     assert Experiment(config).settings.precision == "fp32"
     [file] = (tmp_path / "decoded").glob("precision-*.json")
     file.write_text(file.read_text().replace("1.0", "0.1", 1))
-    with pytest.raises(DamagedError, match="set aside"):
+    with pytest.raises(DamagedError, match="renamed to"):
         _ = Experiment(config).settings
     assert Experiment(config).settings.precision == "fp32"
