@@ -71,7 +71,7 @@ def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
     run = bench.run(on(cluster, tmp_path), quiet=True)
     killer.join()
     assert_same(local_run, run)
-    assert not list(tmp_path.rglob("*.claim"))
+    assert not list(tmp_path.rglob("*.lock"))
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
@@ -189,7 +189,7 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
     stages = ("train", "prepare", "unlearn", "predict")
     models = [name for name in theirs + ours if name.startswith(stages)]
     assert len(models) == len(set(models)) == 4 + 2 + 4 + 8
-    assert not list(tmp_path.rglob("*.claim"))
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 @pytest.mark.parametrize(
