@@ -66,7 +66,8 @@ from bench.methods.shared.projection import (
 from bench.methods.shared.reverse import reverse_loss
 from bench.methods.shared.trust_region import TrustRegion
 from bench.plugins.method import Method, Task
-from bench.training.trainer import BATCH_NORM, accuracy
+from bench.training.prediction import accuracy
+from bench.training.trainer import BATCH_NORM
 
 VERSION = 2
 

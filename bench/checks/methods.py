@@ -17,7 +17,8 @@ from bench.data.examples import Examples
 from bench.plugins.method import Task, check_needs
 from bench.plugins.registry import Plugin
 from bench.stages.unlearn import check_result, fingerprint
-from bench.training.trainer import Recipe, accuracy
+from bench.training.prediction import accuracy
+from bench.training.trainer import Trainer
 
 TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size
 LOSS_OF_ACCURACY = 0.15
@@ -60,8 +61,8 @@ TOYS = tuple(NETWORKS)
 
 
 @functools.cache
-def _trained(network: str) -> tuple[Recipe, nn.Module, Examples, Examples]:
-    """Recipe, original, training and validation examples of a toy problem that can be learnt."""
+def _trained(network: str) -> tuple[Trainer, nn.Module, Examples, Examples]:
+    """Trainer, original, training and validation examples of a toy problem that can be learnt."""
     classes = 2 if network == "one logit" else 3
     rng = np.random.default_rng(0)
     patterns = rng.integers(40, 216, size=(classes, 8, 8))
@@ -76,7 +77,7 @@ def _trained(network: str) -> tuple[Recipe, nn.Module, Examples, Examples]:
 
     training, validation = draw(TRAINED_ON), draw(45)
     settings = TrainSettings(epochs=12, batch_size=16, lr=0.05)
-    recipe = Recipe(settings, NETWORKS[network], classes, torch.device("cpu"))
+    recipe = Trainer(settings, NETWORKS[network], classes, torch.device("cpu"))
     generator = seeds.torch_rng("toy", network)
     model = recipe.train(recipe.fresh_model(generator), training, generator)
     return recipe, model, training, validation

@@ -14,6 +14,7 @@ from bench.config.schema import Config
 from bench.stages.context import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment, remembered
 from bench.storage.locks import Claims, host
 from bench.storage.store import Store, content_key
+from bench.training.devices import one_thread
 
 if TYPE_CHECKING:
     from bench.engine.cluster import Cluster
@@ -146,19 +147,6 @@ def release_workers() -> None:
     from joblib.externals.loky import get_reusable_executor
 
     get_reusable_executor(reuse=True).shutdown(wait=False)  # else it is replaced, and waited for
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""
-    import torch
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 _warm: set[Store] = set()

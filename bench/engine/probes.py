@@ -18,7 +18,7 @@ from bench import seeds
 from bench.data.image_files import ImageFiles
 from bench.data.sources import Features
 from bench.plugins.method import Method, Task
-from bench.training.trainer import predict
+from bench.training.prediction import predict
 
 if TYPE_CHECKING:
     from bench.data.examples import Examples

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from bench.data.examples import Examples
     from bench.data.sources import Pool
     from bench.training.frozen import Frozen
-    from bench.training.trainer import Recipe
+    from bench.training.trainer import Trainer as Recipe
 
 ORIGINAL, RETRAINED, RETRAIN, UNTRAINED = "original", "retrained", "retrain", "untrained"
 TRAIN_VERSION = UNLEARN_VERSION = PREDICT_VERSION = RELEARN_VERSION = FEATURES_VERSION = 1
@@ -277,8 +277,8 @@ class Experiment:
         """How models are trained and made."""
         if self.request is not None:
             return self._whole.recipe
-        from bench.training.precision import settled
-        from bench.training.trainer import Recipe
+        from bench.training.precision import resolve_precision as settled
+        from bench.training.trainer import Trainer as Recipe
 
         build = self.frozen.head if self.frozen else self.build
         recipe = Recipe(self.config.train, build, len(self.data.classes), self.device)

@@ -62,7 +62,7 @@ def features(experiment: Experiment, cell: Cell, alone: bool) -> None:
     import torch
 
     from bench.training.cost import measured
-    from bench.training.trainer import predict_batch
+    from bench.training.prediction import predict_batch
 
     part, settings = cell.row, experiment.config.train
     pool = experiment.raw_pool(part)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bench import seeds
 from bench.plugins.outputs import PARTS
 from bench.stages.context import Cell, Experiment
-from bench.training.trainer import predict as logits_of
+from bench.training.prediction import predict as logits_of
 
 SPLIT_NAME = {"retain": "retain_sample"}
 

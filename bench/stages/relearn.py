@@ -19,7 +19,8 @@ from torch.nn import functional
 from bench import seeds
 from bench.data.examples import Examples
 from bench.stages.context import ORIGINAL, Cell, Experiment
-from bench.training.trainer import accuracy, predict, trainable, training_mode
+from bench.training.prediction import accuracy, predict
+from bench.training.trainer import trainable, training_mode
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 

@@ -22,7 +22,7 @@ from bench.errors import ContractError, UserError
 from bench.plugins.method import Task
 from bench.stages.context import ORIGINAL, Cell, Experiment
 from bench.training.cost import Cost, measured
-from bench.training.trainer import predict
+from bench.training.prediction import predict
 
 Outcome = TypeVar("Outcome")
 

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from bench.errors import UserError
-from bench.training.trainer import evaluating, head_of
+from bench.training.prediction import evaluating
+from bench.training.trainer import head_of
 
 
 def last_linear(model: nn.Module) -> nn.Linear:

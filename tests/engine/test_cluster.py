@@ -126,7 +126,7 @@ def test_workers_without_the_store_send_back_what_they_made(
         (tmp_path / "fixed.py").write_text(PLUGIN)
         changes = FROZEN | {"plugins": [str(tmp_path / "fixed.py")]}
     # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
-    monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
+    monkeypatch.setattr("bench.training.precision.measure", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     here = bench.run(tiny(tmp_path / "here", **FEW | changes), quiet=True)
     monkeypatch.setattr("bench.engine.cluster.work", blind)
     there = bench.run(on(cluster, tmp_path / "there", **changes), quiet=True)

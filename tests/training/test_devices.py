@@ -100,10 +100,10 @@ def test_where_models_are_made_is_not_in_their_keys(tmp_path):
 
 def test_a_worker_is_told_the_precision_that_was_settled_on(tmp_path, monkeypatch):
     """On another GPU bf16 might not pay: what it made there would have other keys."""
-    monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
+    monkeypatch.setattr("bench.training.precision.measure", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     asking = Experiment(tiny(tmp_path / "here", train={"precision": "auto"}))
     working = Experiment(asking.told.model_copy(update={"out": str(tmp_path / "there")}))
-    monkeypatch.setattr("bench.training.precision._measured", None)
+    monkeypatch.setattr("bench.training.precision.measure", None)
     cell = Cell("train", "original", 0)
     assert working.settings.precision == "bf16"
     assert working.key(cell) == asking.key(cell)

@@ -1,4 +1,4 @@
-"""precision = auto: measured once, remembered, and part of what models are known by."""
+"""precision = auto: measured once, remembered, and part of a model's key."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from tests.conftest import tiny
 @pytest.mark.parametrize(
     ("seconds", "expected"), [((1.0, 0.5), "bf16"), ((1.0, 0.9), "fp32"), ((0.5, 1.0), "fp32")]
 )
-def test_bf16_is_taken_where_it_pays(tmp_path, monkeypatch, seconds, expected):
+def test_bf16_is_used_where_it_is_faster(tmp_path, monkeypatch, seconds, expected):
     measured = dict(zip(("fp32", "bf16"), seconds, strict=True))
-    monkeypatch.setattr(precision, "_step", lambda _r, _m, _b, kind: measured[kind])
+    monkeypatch.setattr(precision, "measure", lambda *_: measured)
     config = tiny(tmp_path, train={"precision": "auto"})
     settled = Experiment(config)
     assert settled.recipe.settings.precision == settled.settings.precision == expected
-    monkeypatch.setattr(precision, "_step", None)  # what is remembered is not measured again
+    monkeypatch.setattr(precision, "measure", None)  # a second time nothing is measured
     assert Experiment(config).settings.precision == expected
     chosen = Experiment(tiny(tmp_path, train={"precision": expected}))
     cell = Cell("train", "original", 0)
     assert settled.key(cell) == chosen.key(cell)
 
 
-def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
+def test_measuring_leaves_threads_and_random_state_alone(tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     experiment = Experiment(tiny(tmp_path, train={"precision": "auto"}))
     assert experiment.settings.precision in ("fp32", "bf16")
@@ -40,8 +40,8 @@ def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
     assert torch.get_num_threads() == threads
 
 
-def test_a_damaged_measurement_is_told_and_made_anew(tmp_path, monkeypatch):
-    monkeypatch.setattr(precision, "_step", lambda *_: 1.0)
+def test_a_damaged_measurement_is_reported_and_repeated(tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "measure", lambda *_: {"fp32": 1.0, "bf16": 1.0})
     config = tiny(tmp_path, train={"precision": "auto"})
     assert Experiment(config).settings.precision == "fp32"
     [file] = (tmp_path / "decoded").glob("precision-*.json")

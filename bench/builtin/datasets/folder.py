@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from bench.config.folders import scratch
 from bench.config.limits import Count
-from bench.data.image_files import checked, decoded
+from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -46,8 +47,8 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
             paths += found
             labels += [label] * len(found)
             of_part += [part] * len(found)
-    pixels, wrong = decoded(paths, side, scale=True)
-    kept, note = checked(paths, wrong, broken)
+    pixels, faults = load_centres(paths, side, scratch(), scale=True)
+    kept, note = drop_unreadable(paths, faults, broken)
     of_part = np.array(of_part)[kept]
     positions = {part: np.flatnonzero(of_part == part) for part in PARTS}
     return Data(

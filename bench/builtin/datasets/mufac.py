@@ -16,9 +16,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.config.folders import data_home
+from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.image_files import checked, decoded
+from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -43,8 +43,8 @@ def mufac(
         people += (family if subject == "family" else family + "/" + table["person_id"]).tolist()
         of_part += [part] * len(table)
     classes, labels = np.unique(ages, return_inverse=True)
-    pixels, wrong = decoded(paths, side, scale=True)
-    kept, note = checked(paths, wrong, broken)
+    pixels, faults = load_centres(paths, side, scratch(), scale=True)
+    kept, note = drop_unreadable(paths, faults, broken)
     of_part = np.array(of_part)[kept]
     return Data(
         name="mufac",

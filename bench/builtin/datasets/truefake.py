@@ -39,9 +39,10 @@ from bench.builtin.datasets.formats.truefake import (
     named,
     read_split,
 )
-from bench.config.folders import data_home
+from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.image_files import ImageFiles, checked, decoded
+from bench.data.decoding import drop_unreadable, find_faults, load_centres
+from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -94,10 +95,10 @@ def read_tree(
     demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
     if demand:
         pixels = ImageFiles(paths, side)
-        wrong = pixels.faults()
+        faults = find_faults(pixels, scratch())
     else:
-        pixels, wrong = decoded(paths, side)
-    kept, note = checked(paths, wrong, broken)
+        pixels, faults = load_centres(paths, side, scratch())
+    kept, note = drop_unreadable(paths, faults, broken)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
         moved[kept] = np.arange(len(kept))

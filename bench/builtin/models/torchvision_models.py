@@ -20,7 +20,7 @@ from bench.builtin.pretrained import Normalise, build, freeze, head_name, load_b
 from bench.config.limits import Count
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.training.trainer import evaluating
+from bench.training.prediction import evaluating
 
 VERSION = 1
 NAME = "torchvision"
