@@ -78,7 +78,7 @@ def check(
     file: Annotated[str, typer.Argument(help="A plugin file.")],
 ) -> None:
     """Run the contract tests on a plugin file: the same that run over every built-in."""
-    from bench.checks.contract import check_file
+    from bench.checks.run import check_file
     from bench.plugins.registry import Source
 
     failed = False

@@ -198,7 +198,7 @@ def attack_s(experiment: Experiment, plugin: Plugin) -> float:
 
     From two amounts of them, as much of it is the same for any (a classifier's trees).
     """
-    from bench.checks.contract import toy_outputs
+    from bench.plugins.toy_outputs import toy_outputs
 
     split, classes = experiment.split, len(experiment.data.classes)
     parts = split.forget, split.retain_sample, split.validation, split.test

@@ -19,6 +19,7 @@ from bench.plugins.outputs import (
     Relearning,
     Score,
     Scores,
+    check_scores,
 )
 from bench.plugins.registry import Plugin
 from bench.plugins.removal import gone_classes, without_classes
@@ -229,16 +230,6 @@ def with_suffix(scores: Scores, suffix: str) -> Scores:
         {name + suffix: curve for name, curve in scores.curves.items()},
         scores.notes,
     )
-
-
-def check_scores(label: str, scores: Scores) -> None:
-    """Raise where an attack gave a number that is not one, or that it did not announce."""
-    known = {readout.name for readout in scores.readouts}
-    for item in scores.scores:
-        if item.readout not in known:
-            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
-        if not np.isfinite(item.value):
-            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")
 
 
 def as_record(scores: Scores) -> dict[str, Any]:

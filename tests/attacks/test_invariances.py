@@ -12,10 +12,9 @@ from hypothesis import strategies as st
 from bench.attacks.forgetting_quality import example_epsilons
 from bench.attacks.shared.distinguish import threshold_rates
 from bench.attacks.shared.roc import pairwise_auc
-from bench.checks.contract import toy_outputs
-from bench.plugins.outputs import PARTS, Labels, Outputs, Population
+from bench.plugins.outputs import PARTS, Labels, Outputs, Population, check_scores
 from bench.plugins.registry import Registry
-from bench.stages.score import check_scores
+from bench.plugins.toy_outputs import toy_outputs
 from tests.attacks.test_scores import by_name, rng
 
 REGISTRY = Registry()

@@ -23,8 +23,8 @@ from bench.attacks.shared.probabilities import (
 )
 from bench.attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
 from bench.attacks.u_lira import u_lira
-from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
+from bench.plugins.toy_outputs import toy_outputs
 from bench.stages.score import constant_predictor
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from bench.builtin.datasets.formats.truefake import FAKE, REAL, SHARES, listed, named, read_split
 from bench.builtin.datasets.truefake import truefake
 from bench.builtin.datasets.truefake_mini import truefake_mini
-from bench.checks.contract import check_dataset
+from bench.checks.others import check_dataset
 from bench.config.folders import places
 from bench.config.schema import TrainSettings, load_config
 from bench.data.decoding import decode_centres

@@ -7,13 +7,13 @@ import re
 import pytest
 import torch
 
-from bench.checks.contract import global_random_state
 from bench.engine.amounts import BLOCK, amount, duration, on_disk
 from bench.engine.forecast import Forecast
 from bench.engine.local import progress
 from bench.engine.probes import extrapolated, shortened
 from bench.engine.run import describe_plan
 from bench.plugins.registry import Registry
+from bench.seeds import global_state
 from bench.stages.context import Cell, Experiment
 from tests.conftest import tiny
 
@@ -27,9 +27,9 @@ def lines(plan):
 def test_a_run_is_priced_without_a_trace(tmp_path):
     config = tiny(tmp_path / "new")
     Experiment(config).check()  # libraries may draw when they are imported
-    before, threads = global_random_state(), torch.get_num_threads()
+    before, threads = global_state(), torch.get_num_threads()
     plan = describe_plan(config)
-    assert global_random_state() == before
+    assert global_state() == before
     assert torch.get_num_threads() == threads
     assert list(tmp_path.iterdir()) == []
     told = lines(plan)

@@ -362,11 +362,11 @@ def test_provenance_and_configuration_are_kept(tiny_run):
 
 
 def test_the_callers_random_state_and_threads_are_left_alone(tmp_path):
-    from bench.checks.contract import global_random_state
+    from bench.seeds import global_state
 
-    before, threads = global_random_state(), torch.get_num_threads()
+    before, threads = global_state(), torch.get_num_threads()
     bench.run(tiny(tmp_path, models=1, methods="ssd", attacks="errors"), quiet=True)
-    assert global_random_state() == before
+    assert global_state() == before
     assert torch.get_num_threads() == threads
 
 

@@ -11,11 +11,11 @@ from torch import nn
 from bench import seeds
 from bench.builtin.models.small_cnn import small_cnn
 from bench.builtin.models.smallvgg import smallvgg
-from bench.checks.methods import Toy
+from bench.checks.toys import Toy
 from bench.config.schema import TrainSettings
 from bench.errors import UserError
+from bench.plugins.method_rules import fingerprint
 from bench.stages.context import Cell, Experiment
-from bench.stages.unlearn import fingerprint
 from bench.training.cost import measured
 from bench.training.memory import keep_freed
 from bench.training.prediction import accuracy, predict
