@@ -41,10 +41,11 @@ def global_state() -> tuple[Any, ...]:
     """The state of the global generators of python, numpy and torch, comparable with ``==``."""
     import torch
 
-    name, keys, *rest = np.random.get_state(legacy=True)
+    numpy_state = np.random.get_state(legacy=False)
+    twister = numpy_state.pop("state")
     return (
         random.getstate(),
-        (name, keys.tobytes(), *rest),
+        (twister["key"].tobytes(), twister["pos"], numpy_state),
         torch.get_rng_state().numpy().tobytes(),
     )
 

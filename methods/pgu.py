@@ -70,11 +70,12 @@ from bench.training.prediction import accuracy
 from bench.training.trainer import BATCH_NORM
 
 VERSION = 2
+GAMMA = 0.95
 
 
 @dataclass(frozen=True)
 class PGU(Method):
-    gamma: Fraction | dict[str, Fraction] = 0.95
+    gamma: Fraction | dict[str, Fraction] = GAMMA
     lam: NonNegative = 0.2
     eps: Positive = 0.05
     epochs: Annotated[int, Field(ge=2)] = 100
@@ -139,12 +140,13 @@ class PGU(Method):
         """Bases of the core space of Dr for each layer that is not frozen (gamma = 1)."""
         bases = {}
         gammas = self.gamma if isinstance(self.gamma, dict) else {"default": self.gamma}
+        default = gammas.get("default", GAMMA)
         layers = weight_layers(model)
         for name in gammas:
             if name not in layers and name != "default":
                 raise unknown("layer of the model", name, [*layers, "default"])
         for name, covariance in self._retain_covariances(model, task).items():
-            gamma = gammas.get(name, gammas.get("default", PGU.gamma))
+            gamma = gammas.get(name, default)
             if gamma < 1:
                 found = core_bases(covariance, gamma, self.rule, self.negative)
                 bases[name] = [m.float() for m in found]
@@ -171,7 +173,7 @@ class PGU(Method):
         self,
         model: nn.Module,
         task: Task,
-        weights: dict[str, nn.Parameter],
+        weights: dict[str, torch.Tensor],
         bases: dict[str, list[torch.Tensor]],
         trust: TrustRegion | None,
         lam: float,

@@ -40,9 +40,9 @@ class ImageFiles:
     def __getitem__(self, at: np.ndarray | slice) -> ImageFiles: ...
 
     def __getitem__(self, at: int | np.ndarray | slice) -> np.ndarray | ImageFiles:
-        if np.ndim(at) or isinstance(at, slice):
-            return ImageFiles(self.paths[at], self.side)
-        return centre(str(self.paths[at]), self.side)[0]
+        if isinstance(at, (int, np.integer)):
+            return centre(str(self.paths[at]), self.side)[0]
+        return ImageFiles(self.paths[at], self.side)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:

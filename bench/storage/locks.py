@@ -29,7 +29,7 @@ class Claims:
     """The locks that one run holds; leaving the context releases all of them."""
 
     def __init__(self, lease: float = LEASE_SECONDS, heartbeat: float = HEARTBEAT_SECONDS):
-        self._seconds = {"lease_duration": lease, "heartbeat_interval": heartbeat}
+        self._lease_seconds, self._heartbeat_seconds = lease, heartbeat
         self._held: dict[Path, SoftFileLease] = {}
         # A lock of another owner expires after this long under our eyes, by our own clock.
         self._watched: dict[Path, SoftFileLease] = {}
@@ -49,9 +49,13 @@ class Claims:
         """
         if path in self._held or len(self._held) >= MOST_HELD:
             return False
-        lease = self._watched.get(path)
-        if lease is None:  # threads of joblib take locks that the main thread releases
-            lease = SoftFileLease(path, thread_local=False, blocking=False, **self._seconds)
+        lease = self._watched.get(path) or SoftFileLease(
+            path,
+            lease_duration=self._lease_seconds,
+            heartbeat_interval=self._heartbeat_seconds,
+            thread_local=False,  # threads of joblib take locks that the main thread releases
+            blocking=False,
+        )
         try:
             taken = _acquire(lease) or (self._remove_expired(path) and _acquire(lease))
         except OSError as error:
@@ -88,7 +92,8 @@ class Claims:
             if refreshed != before:
                 self._last_seen[path] = refreshed, now
                 return False
-            if now - since < sum(self._seconds.values()):  # filelock goes first
+            # A little later than filelock, which can do it without a gap.
+            if now - since < self._lease_seconds + self._heartbeat_seconds:
                 return False
             aside = temporary_beside(path)
             os.rename(path, aside)

@@ -12,7 +12,7 @@ Their notebooks test on val and keep test unseen; here val is for choosing and t
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from bench.config.limits import Count
 from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERSION = 1
 PARTS = ("train", "val", "test")
@@ -58,7 +61,7 @@ def mufac(
     )
 
 
-def _table(root: Path, part: str):
+def _table(root: Path, part: str) -> pd.DataFrame:
     import pandas as pd
 
     path = root / f"custom_{part}_dataset.csv"

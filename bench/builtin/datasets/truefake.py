@@ -41,7 +41,7 @@ from bench.builtin.datasets.formats.truefake import (
 )
 from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.decoding import drop_unreadable, find_faults, load_centres
+from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
 from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 from bench.plugins.dataset import Data
@@ -79,25 +79,21 @@ def read_tree(
     broken: str,
     memory: str = "keep",
 ) -> Data:
-    """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
+    """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
     images = listed(root, shares, real, fake)
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
     if split is None and len(shares) > 1:
         split = drawn_split(images)
-    positions, absent = {}, 0
+    positions: dict[str, np.ndarray] = {}
+    absent = 0
     if split is not None:
         images, positions, absent = assigned(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]
-    demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
-    if demand:
-        pixels = ImageFiles(paths, side)
-        faults = find_faults(pixels, scratch())
-    else:
-        pixels, faults = load_centres(paths, side, scratch())
+    pixels, faults = _load(paths, side, memory)
     kept, note = drop_unreadable(paths, faults, broken)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
@@ -116,3 +112,11 @@ def read_tree(
         note="; ".join(notes),
         groups=np.array([images[place].source for place in kept]),
     )
+
+
+def _load(paths: list[str], side: int, memory: str) -> tuple[np.ndarray | ImageFiles, Faults]:
+    """The images, in memory or to be decoded on demand, and what is wrong with some files."""
+    if memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY):
+        files = ImageFiles(paths, side)
+        return files, find_faults(files, scratch())
+    return load_centres(paths, side, scratch())

@@ -26,7 +26,7 @@ def class_removal(
     of: str | int | None = None,
 ) -> ForgetRequest:
     if of is not None:
-        chosen = _named(training.classes, str(of))
+        chosen = np.array(_numbers(training.classes, str(of)))
     elif draw is None:
         chosen = np.arange(count)
     else:
@@ -40,10 +40,11 @@ def class_removal(
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
 
 
-def _named(classes: tuple[str, ...], names: str) -> list[int]:
-    found = []
+def _numbers(classes: tuple[str, ...], names: str) -> list[int]:
+    """The numbers of classes that are named, joined by +."""
+    numbers = []
     for name in names.split("+"):
         if name not in classes:
             raise UserError(f"class[of={names}]: no class '{name}'; classes: {', '.join(classes)}")
-        found.append(classes.index(name))
-    return found
+        numbers.append(classes.index(name))
+    return numbers

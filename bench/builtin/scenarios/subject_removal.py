@@ -26,22 +26,24 @@ def subject_removal(
     count: Count | None = None,
     draw: Natural = 0,
 ) -> ForgetRequest:
-    if training.subjects is None:
+    subjects, copies = training.subjects, training.copies
+    if subjects is None or copies is None:
         raise UserError("subject needs a data set that says who its images show, such as mufac")
-    units = together(training.subjects, training.copies)
+    units = together(subjects, copies)
     order = numbered(rng, draw).permutation(units.max() + 1)
     sizes = np.bincount(units)[order]
     if count is None:
         wanted = int(np.searchsorted(sizes.cumsum(), fraction * len(units))) + 1
     else:
-        people = np.array([len(np.unique(training.subjects[units == unit])) for unit in order])
+        people = np.array([len(np.unique(subjects[units == unit])) for unit in order])
         wanted = int(np.searchsorted(people.cumsum(), count)) + 1
     forget = np.isin(units, order[:wanted])
     if forget.all():
         raise UserError(
             f"subject takes all {len(forget)} training images: choose a smaller fraction or count"
         )
-    return ForgetRequest(forget, training.labels.copy(), "removal", _note(training, units, forget))
+    note = _note(subjects, copies, units, forget)
+    return ForgetRequest(forget, training.labels.copy(), "removal", note)
 
 
 def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
@@ -55,9 +57,9 @@ def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return np.unique(connected_components(links, directed=False)[1][person], return_inverse=True)[1]
 
 
-def _note(training: TrainingSet, units: np.ndarray, forget: np.ndarray) -> str:
-    people, taken = (len(np.unique(s)) for s in (training.subjects, training.subjects[forget]))
-    repeated = len(training.copies) - len(np.unique(training.copies))
+def _note(subjects: np.ndarray, copies: np.ndarray, units: np.ndarray, forget: np.ndarray) -> str:
+    people, taken = (len(np.unique(part)) for part in (subjects, subjects[forget]))
+    repeated = len(copies) - len(np.unique(copies))
     return (
         f"{taken} of {people} subjects forgotten; {repeated} training images are copies of others, "
         f"for which {people - (units.max() + 1)} subjects were joined to another"
