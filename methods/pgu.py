@@ -131,10 +131,12 @@ class PGU(Method):
     def _retain_covariances(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:
         """R_r R_r^T by layer: equation 3, or directly."""
         part = task.retain if self.space == "retain" else task.forget
-        found = input_covariances(model, part.image_batches(self.batch_size), self.unit_stride)
+        covariances = input_covariances(
+            model, part.image_batches(self.batch_size), self.unit_stride
+        )
         if self.space == "retain":
-            return found
-        return {name: task.statistics[name] - found[name] for name in found}
+            return covariances
+        return {name: task.statistics[name] - part for name, part in covariances.items()}
 
     def _core_spaces(self, model: nn.Module, task: Task) -> dict[str, list[torch.Tensor]]:
         """Bases of the core space of Dr for each layer that is not frozen (gamma = 1)."""
@@ -148,8 +150,8 @@ class PGU(Method):
         for name, covariance in self._retain_covariances(model, task).items():
             gamma = gammas.get(name, default)
             if gamma < 1:
-                found = core_bases(covariance, gamma, self.rule, self.negative)
-                bases[name] = [m.float() for m in found]
+                core = core_bases(covariance, gamma, self.rule, self.negative)
+                bases[name] = [basis.float() for basis in core]
         return bases
 
     def _epochs(

@@ -139,8 +139,9 @@ def memory(_repeats: int) -> Iterator[Row]:
         listing = peak_of(
             "from pathlib import Path; from bench.builtin.datasets.formats.truefake import *; "
             "from bench.data.image_files import ImageFiles; "
-            f"images = listed(Path({folder!r}) / 'tree', ['PreSocial'], ['FFHQ'], ['StyleGAN']); "
-            "images, positions, absent = assigned(images, drawn_split(images)); "
+            f"root = Path({folder!r}) / 'tree'; "
+            "images = list_images(root, ['PreSocial'], ['FFHQ'], ['StyleGAN']); "
+            "images, positions, absent = assign_parts(images, draw_split(images)); "
             "assert len(images) == 200_000; "
             "ImageFiles([image.path for image in images], 96).fingerprint"
         )

@@ -9,7 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from bench.builtin.datasets.formats.truefake import FAKE, REAL, SHARES, listed, named, read_split
+from bench.builtin.datasets.formats.truefake import (
+    FAKE,
+    REAL,
+    SHARES,
+    folder_names,
+    list_images,
+    read_split,
+)
 from bench.builtin.datasets.truefake import truefake
 from bench.builtin.datasets.truefake_mini import truefake_mini
 from bench.checks.others import check_dataset
@@ -64,16 +71,16 @@ def tree(tmp_path_factory):
 
 
 def test_keys_and_folder_names_mean_the_same(tree):
-    assert named("share", "all", SHARES) == list(SHARES.values())
-    assert named("share", "shr", SHARES) == ["Facebook", "Telegram", "Twitter"]
-    assert named("source", "gan2+StyleGAN3+SDXL", FAKE) == [
+    assert folder_names("share", "all", SHARES) == list(SHARES.values())
+    assert folder_names("share", "shr", SHARES) == ["Facebook", "Telegram", "Twitter"]
+    assert folder_names("source", "gan2+StyleGAN3+SDXL", FAKE) == [
         "StyleGAN2",
         "StyleGAN3",
         "StableDiffusionXL",
     ]
     with pytest.raises(UserError, match="unknown source 'gan4'"):
-        named("source", "gan4", FAKE)
-    images = listed(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"])
+        folder_names("source", "gan4", FAKE)
+    images = list_images(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"])
     assert len(images) == 3 + 2 + 4  # the link counts, stray and hidden files do not
     assert [image.path for image in images] == sorted(image.path for image in images)
     assert {image.entry for image in images if image.fake} == {
@@ -199,7 +206,7 @@ def test_a_header_that_claims_too_much_is_told_like_any_other(tmp_path, monkeypa
 def test_no_image_is_learnt_from_one_network_and_tested_on_another(tree):
     with places(str(tree)):
         data = truefake(share="pre+fb", fake="gan1+gan2+gan3+flux", side=8)
-    images = listed(
+    images = list_images(
         tree,
         ["PreSocial", "Facebook"],
         list(REAL.values()),

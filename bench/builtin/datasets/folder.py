@@ -1,10 +1,10 @@
 """Your own images: a folder for each class, as torchvision's ImageFolder has it.
 
 PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/..., PATH/val/<class>/...
-or both; what has no folder is drawn from the training images. Classes are the folders' names in
-sorted order. The shorter side of each image is scaled to ``side`` pixels and the centre taken.
-``broken``: stop, with the list of files that cannot be read or are not 8-bit RGB, or skip them (the
-latter are converted).
+or both. A part without a folder is drawn from the training images. Classes are the names of the
+folders in sorted order. Each image is resized so that its shorter side has ``side`` pixels, and
+cropped to the centre. ``broken``: ``stop`` and list the files that cannot be read or are not 8-bit
+RGB, or ``skip`` those that cannot be read and convert the others.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
         if unknown:
             raise UserError(f"folder:{path}: {part} has a class '{min(unknown)}' without training")
         for label, name in enumerate(classes):
-            found = _images(place / name)
-            paths += found
-            labels += [label] * len(found)
-            of_part += [part] * len(found)
+            files = _images(place / name)
+            paths += files
+            labels += [label] * len(files)
+            of_part += [part] * len(files)
     pixels, faults = load_centres(paths, side, scratch(), scale=True)
     kept, note = drop_unreadable(paths, faults, broken)
     of_part = np.array(of_part)[kept]
@@ -63,7 +63,7 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
 
 
 def _parts(root: Path) -> dict[str, Path]:
-    """Where train, val and test lie; a folder without train is one set of classes."""
+    """The folders of train, val and test; a folder without ``train`` is all for training."""
     if not (root / "train").is_dir():
         return {"train": root}
     names = {"train": ["train"], "val": ["val", "valid", "validation"], "test": ["test"]}
@@ -71,8 +71,8 @@ def _parts(root: Path) -> dict[str, Path]:
 
 
 def _folders(place: Path) -> list[str]:
-    found = [path for path in sorted(place.iterdir()) if path.is_dir()]
-    return [path.name for path in found if not path.name.startswith(".") and _images(path)]
+    folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
+    return [path.name for path in folders if not path.name.startswith(".") and _images(path)]
 
 
 def _images(place: Path) -> list[str]:

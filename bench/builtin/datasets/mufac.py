@@ -1,11 +1,11 @@
-"""MUFAC: faces of Korean families, the age group to be told, identities to be forgotten.
+"""MUFAC: faces of Korean families; models predict the age group and forget identities.
 
 Citation: D. Choi, D. Na, Towards Machine Unlearning Benchmarks: Forgetting the Personal Identities
 in Facial Recognition Systems, 2023 (ndb796/MachineUnlearning). Expected in the data folder as
 mufac/custom_{train,val,test}_dataset.csv with family_id, person_id, age_class and image_path, and
 {train,val,test}_images/ beside them; 10,025 + 1,539 + 1,504 images of 128 x 128, eight age groups.
-``subject``: whom a request names, a person or the family. ``side``: pixels, to which images are
-scaled.
+``subject``: what a request names, a person or a family. ``side``: images are resized so that their
+shorter side has so many pixels.
 Their notebooks test on val and keep test unseen; here val is for choosing and test for reporting.
 """
 

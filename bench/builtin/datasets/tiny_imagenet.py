@@ -51,7 +51,7 @@ def tiny_imagenet() -> Data:
 
 
 def _images(folder: Path) -> list[Path]:
-    found = sorted(folder.rglob("*.JPEG"))
-    if not found:
+    images = sorted(folder.rglob("*.JPEG"))
+    if not images:
         raise UserError(f"tiny-imagenet: no images in {folder}")
-    return found
+    return images

@@ -32,11 +32,11 @@ from bench.builtin.datasets.formats.truefake import (
     LAYOUT,
     REAL,
     SHARES,
-    assigned,
-    drawn_split,
+    assign_parts,
+    draw_split,
     find_root,
-    listed,
-    named,
+    folder_names,
+    list_images,
     read_split,
 )
 from bench.config.folders import data_home, scratch
@@ -64,7 +64,11 @@ def truefake(
     root = find_root(data_home())
     if root is None:
         raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
-    chosen = named("share", share, SHARES), named("source", real, REAL), named("source", fake, FAKE)
+    chosen = (
+        folder_names("share", share, SHARES),
+        folder_names("source", real, REAL),
+        folder_names("source", fake, FAKE),
+    )
     return read_tree("truefake", root, *chosen, side, splits, broken, memory)
 
 
@@ -80,16 +84,16 @@ def read_tree(
     memory: str = "keep",
 ) -> Data:
     """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
-    images = listed(root, shares, real, fake)
+    images = list_images(root, shares, real, fake)
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
     if split is None and len(shares) > 1:
-        split = drawn_split(images)
+        split = draw_split(images)
     positions: dict[str, np.ndarray] = {}
     absent = 0
     if split is not None:
-        images, positions, absent = assigned(images, split)
+        images, positions, absent = assign_parts(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]

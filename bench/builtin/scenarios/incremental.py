@@ -31,9 +31,9 @@ def incremental(
 ) -> ForgetRequest:
     rng = numbered(rng, draw)
     order = np.zeros(len(training.labels), dtype=np.int64)
-    found = groups(training, per_class)
-    for place, (name, members) in enumerate(found):
-        size = portion(count, fraction, len(members), place, len(found))
+    pools = groups(training, per_class)
+    for place, (name, members) in enumerate(pools):
+        size = portion(count, fraction, len(members), place, len(pools))
         if requests * size > len(members):
             raise UserError(
                 f"incremental: {requests} requests for {size} of {name} each, which has "

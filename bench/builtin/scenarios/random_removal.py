@@ -32,10 +32,10 @@ def random_removal(
     rng = numbered(rng, draw)
     if first is not None and first > len(training.classes):
         raise UserError(f"random[first={first}]: there are {len(training.classes)} classes")
-    found = groups(training, per_class, first)
+    pools = groups(training, per_class, first)
     forget = np.zeros(len(training.labels), dtype=bool)
-    for place, (name, members) in enumerate(found):
-        size = portion(count, fraction, len(members), place, len(found))
+    for place, (name, members) in enumerate(pools):
+        size = portion(count, fraction, len(members), place, len(pools))
         if size > len(members):
             raise UserError(
                 f"random[count={count}] takes {size} of {name}, which has {len(members)} training "

@@ -47,7 +47,7 @@ def subject_removal(
 
 
 def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """The unit of each image, int64 [n]: subjects that share an image are in one unit."""
+    """The unit of each image, int64 [n]; subjects that share an image form one unit."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 

@@ -1,4 +1,4 @@
-"""MNIST's files and those that share their form: read from the data folder, packed or not.
+"""MNIST's file format (IDX), compressed or not, which other data sets share.
 
 ROOT/<Name>/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], as torchvision lays them out.
 """
@@ -21,7 +21,7 @@ UNSIGNED = 0x08
 
 
 def read_set(name: str, folder: str, classes: tuple[str, ...]) -> Data:
-    """The data set in ``folder`` of the data folder; torchvision downloads it if that was asked."""
+    """Read a data set from ``folder`` in the data folder; download it if the user said so."""
     raw = data_home() / folder / "raw"
     if may_download() and not all(_found(raw / f"{part}-images-idx3-ubyte") for part in PARTS):
         download(folder)
@@ -42,7 +42,7 @@ def _found(path: Path) -> Path | None:
 
 
 def _read(path: Path, dimensions: int, name: str) -> np.ndarray:
-    """One file of unsigned bytes with so many dimensions; raises UserError in one line."""
+    """One file of unsigned bytes with so many dimensions; raises UserError if it is not one."""
     place = _found(path)
     if place is None:
         raise UserError(
@@ -53,10 +53,10 @@ def _read(path: Path, dimensions: int, name: str) -> np.ndarray:
         content = (
             gzip.decompress(place.read_bytes()) if place.suffix == ".gz" else place.read_bytes()
         )
-        kind, found = struct.unpack(">xxBB", content[:4])
-        shape = struct.unpack(f">{found}I", content[4 : 4 + 4 * found])
-        if (kind, found) != (UNSIGNED, dimensions):
+        kind, ndim = struct.unpack(">xxBB", content[:4])
+        shape = struct.unpack(f">{ndim}I", content[4 : 4 + 4 * ndim])
+        if (kind, ndim) != (UNSIGNED, dimensions):
             raise ValueError(f"expected bytes in {dimensions} dimensions")
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * found).reshape(shape).copy()
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape).copy()
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise UserError(f"{name}: {place} is damaged: {error}") from error

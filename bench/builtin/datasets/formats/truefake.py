@@ -1,10 +1,10 @@
-"""The layout of TrueFake on disk: who lies where, which split is whose, and images as arrays.
+"""The layout of TrueFake on disk: where each source lies, and which image belongs to which part.
 
     ROOT/<Share>/<Real|Fake>/<Source>[/<Sub>]/<digits>.<png|jpg|jpeg>
 
 S. Dell'Anna, A. Montibeller, G. Boato, TrueFake: A Real World Case Dataset of Last Generation Fake
 Images also Shared on Social Networks, IJCNN 2025 (MMLab-unitn/TrueFake-IJCNN25). Shares and sources
-go by the keys of its detector or by the names of their folders. A split is one split.json with the
+are named by the keys of its detector or by their folders. A split is one split.json with the
 lists train, val and test, or three files of these names that are plain lists; an entry is
 <Source>[/<Sub>]/<stem>, without share, label or extension, and so serves every share.
 """
@@ -61,33 +61,33 @@ def find_root(home: Path) -> Path | None:
     return next((path for path in candidates if any((path / s).is_dir() for s in shares)), None)
 
 
-def named(kind: str, text: str, known: dict[str, str]) -> list[str]:
-    """Folder names for keys or folder names joined by +; raises UserError for any other."""
+def folder_names(kind: str, text: str, known: dict[str, str]) -> list[str]:
+    """The folders that ``text`` names, by keys or folder names joined by +."""
     folders = {folder.lower(): folder for folder in known.values()} | known
-    found = []
+    chosen = []
     for name in text.split("+"):
         for key in GROUPS.get(name.lower(), [name]) if known is SHARES else [name]:
             if key.lower() not in folders:
                 raise unknown(kind, key, [*known, *known.values()])
-            found.append(folders[key.lower()])
-    return list(dict.fromkeys(found))
+            chosen.append(folders[key.lower()])
+    return list(dict.fromkeys(chosen))
 
 
-def listed(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
-    """Every image of the chosen shares and sources, in sorted order; nothing is opened."""
-    found = []
+def list_images(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
+    """Every image of the chosen shares and sources, in sorted order; opens no file."""
+    images: list[Image] = []
     for share in shares:
         for label, sources in (("Real", real), ("Fake", fake)):
             for source in sources:
                 folder = root / share / label / source
                 if not folder.is_dir():
                     raise UserError(f"no folder {folder}; expected {LAYOUT}")
-                found += _images(folder, label == "Fake", source)
-    return sorted(found, key=lambda image: image.path)
+                images += _images(folder, label == "Fake", source)
+    return sorted(images, key=lambda image: image.path)
 
 
 def _images(folder: Path, fake: bool, source: str) -> list[Image]:
-    found = []
+    images = []
     for place, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         inside = os.path.relpath(place, folder)
@@ -95,18 +95,18 @@ def _images(folder: Path, fake: bool, source: str) -> list[Image]:
             stem, suffix = os.path.splitext(name)
             if suffix.lower() in SUFFIXES and not name.startswith("."):
                 entry = "/".join([source, *([] if inside == "." else [inside]), stem])
-                found.append(Image(os.path.join(place, name), fake, source, entry))
-    return found
+                images.append(Image(os.path.join(place, name), fake, source, entry))
+    return images
 
 
 def read_split(folder: Path) -> dict[str, list[str]] | None:
-    """The lists train, val and test of a folder, in either form; None where it has none."""
+    """The lists train, val and test of a folder, in either form; None if it has none."""
     whole = folder / "split.json"
     if whole.is_file():
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
             raise UserError(f"{whole}: expected an object with the lists train, val and test")
-        found = {part: lists[part] for part in PARTS}
+        split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
         missing = [path.name for path in files.values() if not path.is_file()]
@@ -116,11 +116,11 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
             raise UserError(
                 f"{folder} lacks {', '.join(missing)}: a split is all three, or split.json"
             )
-        found = {part: _json(path) for part, path in files.items()}
-    for part, entries in found.items():
+        split = {part: _json(path) for part, path in files.items()}
+    for part, entries in split.items():
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
             raise UserError(f"{folder}, {part}: expected a list of entries such as FFHQ/44564")
-    return found
+    return split
 
 
 def _json(path: Path) -> object:
@@ -130,10 +130,10 @@ def _json(path: Path) -> object:
         raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
-def assigned(
+def assign_parts(
     images: list[Image], split: dict[str, list[str]]
 ) -> tuple[list[Image], dict[str, np.ndarray], int]:
-    """Images that a split names, the positions of each part, and how many entries are not there."""
+    """The images that a split names, the positions of each part, and how many files are missing."""
     import numpy as np
 
     part_of = {entry: part for part in PARTS for entry in split[part]}
@@ -146,18 +146,18 @@ def assigned(
     empty = [part for part in PARTS if not len(positions[part])]
     if empty:
         raise UserError(
-            f"none of the split's {empty[0]} entries is on disk: is it of these sources?"
+            f"none of the split's {empty[0]} entries is on disk: does it belong to these sources?"
         )
     sources = {image.source for image in images}
     wanted = {entry for entry in part_of if entry.partition("/")[0] in sources}
     return kept, positions, len(wanted - {image.entry for image in kept})
 
 
-def drawn_split(images: list[Image]) -> dict[str, list[str]]:
-    """80, 10 and 10 % of the entries of each label, drawn once for all shares.
+def draw_split(images: list[Image]) -> dict[str, list[str]]:
+    """A random split: 80, 10 and 10 % of the entries of each label, the same in all shares.
 
-    An image that was posted on several networks is in several shares: it must not be learnt from
-    one and tested on another.
+    An image that was posted on several networks is in several shares. A model must not learn it
+    from one and be tested on another.
     """
     import numpy as np
 
