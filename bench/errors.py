@@ -1,12 +1,12 @@
-"""The ways in which something can be wrong that is not a bug of the harness."""
+"""Errors that are not bugs of the harness."""
 
 
 class UserError(Exception):
-    """A user's mistake, said in one line: what was wrong, what is allowed, what to do next."""
+    """A user's mistake, in one line: what is wrong, what is allowed, and what to do."""
 
 
 class DamagedError(UserError):
-    """A stored file is not what was written. It was set aside, so that it can be made anew."""
+    """A stored file is not what was written; it was renamed, so that it can be computed again."""
 
 
 class ContractError(Exception):
@@ -14,7 +14,7 @@ class ContractError(Exception):
 
 
 def one_line(error: BaseException) -> str:
-    """What an error says, on one line; the kind of error first where it is none of these."""
-    said = " ".join(str(error).split())
-    known = isinstance(error, (UserError, ContractError))
-    return said if known else ": ".join(filter(None, (type(error).__name__, said)))
+    """The message of an error on one line, after the class name unless it is one of ours."""
+    message = " ".join(str(error).split())
+    is_ours = isinstance(error, (UserError, ContractError))
+    return message if is_ours else ": ".join(filter(None, (type(error).__name__, message)))

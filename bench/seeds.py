@@ -1,4 +1,4 @@
-"""Seeds are derived by name, never consumed in order.
+"""Seeds, each derived from a name instead of being drawn in order.
 
 Every random decision has a name, such as ``(0, "digits", "poison", "unlearn", 3, "ssd")``. Its seed
 is a hash of that name, so it does not depend on what ran before, in which process, or how often.
@@ -11,7 +11,7 @@ import json
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -37,11 +37,24 @@ def torch_rng(*name: str | int) -> torch.Generator:
     return torch.Generator().manual_seed(derive(*name))
 
 
+def global_state() -> tuple[Any, ...]:
+    """The state of the global generators of python, numpy and torch, comparable with ``==``."""
+    import torch
+
+    numpy_state = np.random.get_state(legacy=False)
+    twister = numpy_state.pop("state")
+    return (
+        random.getstate(),
+        (twister["key"].tobytes(), twister["pos"], numpy_state),
+        torch.get_rng_state().numpy().tobytes(),
+    )
+
+
 @contextmanager
 def isolated(seed: int) -> Iterator[None]:
-    """Seed the global generators of python, numpy and torch, and put them back afterwards.
+    """Seed the global generators of python, numpy and torch, and restore them afterwards.
 
-    For code that can only draw from them: layer initialisation and dropout.
+    For code that can only draw from them, such as layer initialisation and dropout.
     """
     import torch
 

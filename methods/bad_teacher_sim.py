@@ -96,11 +96,11 @@ def nearest(queries: torch.Tensor, candidates: torch.Tensor, count: int) -> torc
     """Indices [queries, count] of the candidates with the largest cosine similarity."""
     candidates = functional.normalize(candidates).T
     count = min(count, candidates.shape[1])
-    found = [
+    neighbours = [
         (functional.normalize(chunk) @ candidates).topk(count).indices
         for chunk in queries.split(FEATURE_BATCH)
     ]
-    return torch.cat(found) if found else torch.empty(0, count, dtype=torch.long)
+    return torch.cat(neighbours) if neighbours else torch.empty(0, count, dtype=torch.long)
 
 
 def weighted_divergence(

@@ -56,9 +56,8 @@ class Contrastive(Method):
         rng = task.rng if self.shuffle else None
         flatten = self._optimizer(student, self.uniform_lr)
         forget = self._optimizer(student, self.forget_lr)
-        repair = self._optimizer(
-            student, self.retain_lr * self.batch_size / 64, weight_decay=self.weight_decay
-        )
+        repair_lr = self.retain_lr * self.batch_size / 64
+        repair = self._optimizer(student, repair_lr, self.weight_decay)
         steps = self.epochs * math.ceil(len(task.forget) / self.forget_batch_size)
         schedule = CosineAnnealingLR(forget, max(steps, 1), self.final_lr)
         for images in task.forget.image_batches(self.forget_batch_size, rng):
@@ -69,8 +68,8 @@ class Contrastive(Method):
                 _step(repair, functional.cross_entropy(student(images), labels))
         return student.eval()
 
-    def _optimizer(self, model: nn.Module, lr: float, **more: float) -> torch.optim.SGD:
-        return torch.optim.SGD(trainable(model), lr, self.momentum, **more)
+    def _optimizer(self, model: nn.Module, lr: float, decay: float = 0.0) -> torch.optim.SGD:
+        return torch.optim.SGD(trainable(model), lr, self.momentum, weight_decay=decay)
 
     def _forget_round(
         self,

@@ -51,9 +51,9 @@ class GISA(Descent):
 
     def unlearn(self, model: nn.Module, task: Task) -> nn.Module:
         model = copy.deepcopy(model)
-        settings = {"batch_size": self.batch_size, "mode": self.importance_mode}
-        retain = importance(model, task.retain, **settings)
-        forget = importance(model, task.forget, **settings)
+        size, mode = self.batch_size, self.importance_mode
+        retain = importance(model, task.retain, size, mode=mode)
+        forget = importance(model, task.forget, size, mode=mode)
 
         def groups(student: nn.Module) -> list[dict[str, Any]]:
             named = dict(student.named_parameters())

@@ -5,7 +5,7 @@ University 2023, section 4.2 ("advanced NegGrad", after D. Choi, D. Na, Towards 
 Benchmarks, 2023); M. Kurmanji et al., Towards Unbounded Machine Unlearning, NeurIPS 2023.
 Equations: report:  L = CE(Dr) - lam * CE(Df)                                                  (2)
   SCRUB paper:      L = alpha * [CE(Dr) + anchor / 2 * |w - w0|^2] - (1 - alpha) * CE(Df)
-Each retain batch meets the next forget batch; forget batches start anew when they end, and go on
+Each retain batch meets the next forget batch; forget batches start again when they end, and go on
 from epoch to epoch.
 Deviations: the report's code leaves out every pair of batches of unequal size, so a forget set
 smaller than a batch would never be used; ours uses them (unequal=skip is the code). Weight decay

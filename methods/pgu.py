@@ -66,14 +66,16 @@ from bench.methods.shared.projection import (
 from bench.methods.shared.reverse import reverse_loss
 from bench.methods.shared.trust_region import TrustRegion
 from bench.plugins.method import Method, Task
-from bench.training.trainer import BATCH_NORM, accuracy
+from bench.training.prediction import accuracy
+from bench.training.trainer import BATCH_NORM
 
 VERSION = 2
+GAMMA = 0.95
 
 
 @dataclass(frozen=True)
 class PGU(Method):
-    gamma: Fraction | dict[str, Fraction] = 0.95
+    gamma: Fraction | dict[str, Fraction] = GAMMA
     lam: NonNegative = 0.2
     eps: Positive = 0.05
     epochs: Annotated[int, Field(ge=2)] = 100
@@ -129,24 +131,27 @@ class PGU(Method):
     def _retain_covariances(self, model: nn.Module, task: Task) -> dict[str, torch.Tensor]:
         """R_r R_r^T by layer: equation 3, or directly."""
         part = task.retain if self.space == "retain" else task.forget
-        found = input_covariances(model, part.image_batches(self.batch_size), self.unit_stride)
+        covariances = input_covariances(
+            model, part.image_batches(self.batch_size), self.unit_stride
+        )
         if self.space == "retain":
-            return found
-        return {name: task.statistics[name] - found[name] for name in found}
+            return covariances
+        return {name: task.statistics[name] - part for name, part in covariances.items()}
 
     def _core_spaces(self, model: nn.Module, task: Task) -> dict[str, list[torch.Tensor]]:
         """Bases of the core space of Dr for each layer that is not frozen (gamma = 1)."""
         bases = {}
         gammas = self.gamma if isinstance(self.gamma, dict) else {"default": self.gamma}
+        default = gammas.get("default", GAMMA)
         layers = weight_layers(model)
         for name in gammas:
             if name not in layers and name != "default":
                 raise unknown("layer of the model", name, [*layers, "default"])
         for name, covariance in self._retain_covariances(model, task).items():
-            gamma = gammas.get(name, gammas.get("default", PGU.gamma))
+            gamma = gammas.get(name, default)
             if gamma < 1:
-                found = core_bases(covariance, gamma, self.rule, self.negative)
-                bases[name] = [m.float() for m in found]
+                core = core_bases(covariance, gamma, self.rule, self.negative)
+                bases[name] = [basis.float() for basis in core]
         return bases
 
     def _epochs(
@@ -170,7 +175,7 @@ class PGU(Method):
         self,
         model: nn.Module,
         task: Task,
-        weights: dict[str, nn.Parameter],
+        weights: dict[str, torch.Tensor],
         bases: dict[str, list[torch.Tensor]],
         trust: TrustRegion | None,
         lam: float,

@@ -19,7 +19,7 @@ from bench.reports.panels import Drawing, Panel, panels_of
 from bench.reports.requests import draw as over_requests
 from bench.reports.style import FAINT, SETTINGS
 from bench.reports.table import number
-from bench.storage.store import write_atomic
+from bench.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from bench.results.run import Run

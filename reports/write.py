@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from bench.reports import plain
 from bench.reports.requests import over_requests
-from bench.storage.store import write_atomic
+from bench.storage.files import write_atomic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

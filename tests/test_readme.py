@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import bench
-from bench.checks.contract import check_file
+from bench.checks.run import check_file
 from bench.cli.app import main
 from tests.helpers.tiny_run import tiny
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from bench import seeds
-from bench.checks.contract import global_random_state
+from bench.seeds import global_state
 
 
 def test_a_seed_is_a_function_of_its_name():
@@ -26,7 +26,7 @@ def test_generators_repeat():
 
 
 def test_isolation_seeds_the_global_generators_and_puts_them_back():
-    before = global_random_state()
+    before = global_state()
     drawn = []
     for _ in range(2):
         with seeds.isolated(5):
@@ -34,7 +34,7 @@ def test_isolation_seeds_the_global_generators_and_puts_them_back():
     assert drawn[0] == drawn[1]
     with pytest.raises(ZeroDivisionError):
         _draw_and_fail()
-    assert global_random_state() == before
+    assert global_state() == before
 
 
 def _draw_and_fail():

@@ -1,8 +1,9 @@
-"""Networks of torchvision with weights that were trained elsewhere: ImageNet's, or a file's.
+"""Networks of torchvision with pre-trained weights, from ImageNet or from a file.
 
-``weights`` is none, imagenet (torchvision downloads them once) or a file, .safetensors or .pth, of
-the same network, read without executing anything. The last layer is left new. ``freeze``: only the
-last layer learns; batch norm then keeps its statistics too (bench.training.trainer.training_mode).
+``weights`` is ``none``, ``imagenet`` (torchvision downloads them once) or the path of a file of the
+same network, .safetensors or .pth, which is read without executing anything. The last layer stays
+new. After ``freeze``, only the last layer learns, and batch norm keeps its statistics
+(bench.training.trainer.training_mode).
 """
 
 from __future__ import annotations
@@ -19,14 +20,14 @@ from bench.training.trainer import head_of
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 State = dict[str, torch.Tensor]
-# Auxiliary classifiers are for training on ImageNet; these networks' weights expect another scale
-# of pixels than the others', to which transform_input brings them.
-OWN = {"aux_logits": False, "transform_input": True, "init_weights": True}
-OPTIONS = {"googlenet": OWN, "inception_v3": OWN}
+# Auxiliary classifiers are for training on ImageNet. The weights of these two networks expect
+# another scale of pixels than all others; transform_input converts them.
+INCEPTION = {"aux_logits": False, "transform_input": True, "init_weights": True}
+OPTIONS = {"googlenet": INCEPTION, "inception_v3": INCEPTION}
 
 
 class Normalise(nn.Module):
-    """From pixels in [-1, 1], grey or colour, to ImageNet's scale."""
+    """Converts pixels in [-1, 1], grey or colour, to ImageNet's mean and deviation."""
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         mean, deviation = (images.new_tensor(v)[:, None, None] for v in (MEAN, DEVIATION))
@@ -41,12 +42,12 @@ def build(name: str, **options: int) -> nn.Module:
 
 
 def head_name(model: nn.Module) -> str:
-    """The name of the linear layer that is defined last; empty where there is none."""
+    """The name of the linear layer that is defined last; empty if there is none."""
     return (head_of(model) or ("", None))[0]
 
 
 def load_backbone(model: nn.Module, name: str, weights: str) -> None:
-    """Give ``model``, torchvision's ``name``, all but the last layer of what ``weights`` names."""
+    """Load all but the last layer of ``weights`` into ``model``, torchvision's network ``name``."""
     if weights == "none":
         return
     state = _imagenet(name) if weights == "imagenet" else _file(Path(weights).expanduser())
@@ -69,7 +70,7 @@ def freeze(model: nn.Module) -> None:
 
 
 def _imagenet(name: str) -> State:
-    """The first weights that torchvision published for a network, as it loads them itself."""
+    """The first weights that torchvision published for a network."""
     from torchvision.models import get_model, get_model_weights
 
     known = list(get_model_weights(name))

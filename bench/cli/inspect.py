@@ -83,9 +83,9 @@ def show(
 def check(
     file: Annotated[str, typer.Argument(help="File with a plugin.")],
 ) -> None:
-    """Run on a plugin file the contract tests that every built-in plugin passes."""
-    from bench.checks.contract import check_file
-    from bench.plugins.source import Source
+    """Run the contract tests on a plugin file: the same that run over every built-in."""
+    from bench.checks.run import check_file
+    from bench.plugins.registry import Source
 
     path, failed = Path(file), False
     source = Source.read(path) if path.is_file() else None

@@ -1,12 +1,14 @@
-"""Augmentation of training images: what an epoch does to each, drawn by example.
+"""Augmentation of training images: random changes that each epoch draws for each example.
 
-``crop-flip``: random crops of the image padded by 4, and horizontal flips, as is usual for CIFAR;
-whole batches at once. ``detector``: what the University of Trento's slides train their detector
-with, by torchvision and Pillow: a resized crop, blur and JPEG compression (each of every fifth
-image), both flips, a crop; image by image. Citation: the code of the slides
-(NicoNRG2/MachineUnlearning, Resnet_base/launcher.py and dataset.py), after that of TrueFake's
-authors: scale 0.2 to 1, ratio 3/4 to 4/3, kernel 15 with deviation up to 3, quality 30 to 100.
-Images of social networks are neither blurred nor compressed there; here all are treated alike.
+``crop-flip``: random crops of the image padded by 4, and horizontal flips, as is usual for CIFAR.
+It works on whole batches.
+
+``detector``: the augmentation of the fake-image detector in the University of Trento's slides, by
+torchvision and Pillow, image by image: a resized crop, blur and JPEG compression (one image in five
+each), both flips, and a crop. Citation: the code of the slides (NicoNRG2/MachineUnlearning,
+Resnet_base/launcher.py and dataset.py), after that of TrueFake's authors: scale 0.2 to 1, ratio 3/4
+to 4/3, kernel 15 with deviation up to 3, quality 30 to 100. That code neither blurs nor compresses
+images of social networks; here all images are treated alike.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from torch.nn import functional
 Augment = Literal["none", "crop-flip", "detector"]
 Transform = Callable[[torch.Tensor], torch.Tensor]
 CROP_PADDING = 4
-SHARE = 0.2  # of the images, for each of: resized crop, blur, JPEG
+SHARE = 0.2  # of the images, for each of resized crop, blur and JPEG
 BLUR_KERNEL = 15
 JPEG_QUALITY = 30, 100
 
@@ -31,11 +33,11 @@ JPEG_QUALITY = 30, 100
 def crop_flip(
     pool: torch.Tensor, rng: torch.Generator
 ) -> Callable[[torch.Tensor, torch.Tensor], torch.Tensor]:
-    """A function of (images, pool indices) for one epoch; all is drawn here."""
+    """A function of (images, pool indices) for one epoch, whose changes are all drawn here."""
     count, (height, width) = len(pool), pool.shape[2:]
-    draw = {"generator": rng, "device": rng.device}
-    shift = torch.randint(0, 2 * CROP_PADDING + 1, (count, 2), **draw).to(pool.device)
-    flip = (torch.rand(count, **draw) < 0.5).to(pool.device)
+    steps = 2 * CROP_PADDING + 1
+    shift = torch.randint(0, steps, (count, 2), generator=rng, device=rng.device).to(pool.device)
+    flip = (torch.rand(count, generator=rng, device=rng.device) < 0.5).to(pool.device)
     rows, columns = (torch.arange(side, device=pool.device) for side in (height, width))
 
     def transform(images: torch.Tensor, index: torch.Tensor) -> torch.Tensor:
@@ -51,15 +53,29 @@ def crop_flip(
     return transform
 
 
-def ticket(count: int, rng: torch.Generator) -> torch.Tensor:
-    """A seed for each example of a pool, for one epoch, int64 [count] on the CPU."""
+def example_seeds(count: int, rng: torch.Generator) -> torch.Tensor:
+    """A seed for each example of a pool, for one epoch: int64 [count] on the CPU."""
     return torch.randint(2**62, (count,), generator=rng, device=rng.device).cpu()
 
 
 def detector(image: torch.Tensor, side: int, crop: int, seed: int) -> torch.Tensor:
-    """One image as the detector is trained on it: uint8 [c, h, w] -> [c, crop, crop].
+    """Augment one image as the detector's training does.
 
-    ``side``: of the centre that the crop is taken from. ``crop`` is at most ``side``.
+    Parameters
+    ----------
+    image
+        uint8 [channels, height, width].
+    side
+        Height and width of the centre from which the crop is taken, in pixels.
+    crop
+        Height and width of the result, at most ``side``.
+    seed
+        Decides every random change.
+
+    Returns
+    -------
+    torch.Tensor
+        uint8 [channels, crop, crop].
     """
     state = torch.get_rng_state()
     try:  # torchvision draws from the global generator; nothing else is seeded, for speed
@@ -79,7 +95,7 @@ def _detector(side: int, crop: int) -> Transform:
             v2.RandomApply([v2.RandomResizedCrop(side, (0.2, 1.0), (3 / 4, 4 / 3))], SHARE),
             v2.CenterCrop(side),
             v2.RandomApply([v2.GaussianBlur(kernel, (1e-6, 3.0))], SHARE),
-            v2.RandomApply([compressed], SHARE),
+            v2.RandomApply([compress], SHARE),
             v2.RandomHorizontalFlip(),
             v2.RandomVerticalFlip(),
             v2.RandomCrop(crop),
@@ -87,10 +103,10 @@ def _detector(side: int, crop: int) -> Transform:
     )
 
 
-def compressed(image: torch.Tensor) -> torch.Tensor:
-    """What JPEG leaves of an image, at a random quality.
+def compress(image: torch.Tensor) -> torch.Tensor:
+    """Compress an image as JPEG of a random quality, and decode it again.
 
-    By Pillow: torchvision's own transform is deprecated with its encoders.
+    By Pillow, since torchvision's own transform is deprecated with its encoders.
     """
     from PIL import Image
 

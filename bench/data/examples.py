@@ -1,8 +1,8 @@
 """Examples: a view of some training or validation data that iterates in seeded batches.
 
-What they are lies in a pool once; a view is an index vector. The order of a shuffled epoch and the
-augmentation of an example depend on the seed and the example alone: taking examples out does not
-shift those of the others, so originals and retrained models stay paired.
+The data exist once, in a pool; a view is a vector of indices. Where an example comes in a shuffled
+epoch, and how it is augmented, depends on the seed and on the example alone. So removing some
+examples does not change the others, and original and retrained models stay paired.
 """
 
 from __future__ import annotations
@@ -21,17 +21,24 @@ Permit = Callable[[str], None]
 class Examples:
     """Some examples of a pool that all views share.
 
-    A view may be guarded: then the ``permit`` of each of its guards is asked, by the name of the
-    guarded ``part``, before images or labels are given out.
+    A guarded view calls the ``permit`` of each of its guards, with the name of the guarded
+    ``part``, before it returns images or labels.
     """
 
     def __init__(
         self, pool: Pool | torch.Tensor, labels: torch.Tensor, scale: float | None = 255.0
     ):
-        """All of ``pool``; a tensor is pixels, uint8 [n, channels, height, width].
+        """View all examples of a pool.
 
-        ``labels``: int64 [n], as seen by the model, poison included. ``scale``: of pixels' white;
-        None: the tensor holds rows of a table, float32 [n, features, 1, 1].
+        Parameters
+        ----------
+        pool
+            A pool, or a tensor of pixels, uint8 [n, channels, height, width].
+        labels
+            int64 [n], as the model sees them, poison included.
+        scale
+            The pixel value of white; None if the tensor holds rows of a table, float32
+            [n, features, 1, 1].
         """
         if isinstance(pool, torch.Tensor):
             pool = Rows(pool) if scale is None else Pixels(pool, scale)
@@ -49,7 +56,7 @@ class Examples:
 
     @property
     def size(self) -> tuple[int, ...]:
-        """Height and width of images; nothing of what is no image."""
+        """(height, width) for images, () for tables and features."""
         return self._pool.size
 
     def take(self, positions: torch.Tensor) -> Examples:
@@ -59,7 +66,7 @@ class Examples:
         return view
 
     def joined(self, other: Examples) -> Examples:
-        """This view's examples, then those of ``other``, a view of the same pool."""
+        """The examples of this view, then those of ``other``, a view of the same pool."""
         if other._pool is not self._pool:
             raise ValueError("only views of the same pool can be joined")
         view = copy(self)
@@ -68,27 +75,27 @@ class Examples:
         return view
 
     def guarded(self, part: str, permit: Permit) -> Examples:
-        """The same view, giving out images and labels only if ``permit`` does not raise."""
+        """The same view, which returns images and labels only if ``permit`` does not raise."""
         view = copy(self)
         view._guards = ((part, permit),)
         return view
 
     @property
     def images(self) -> torch.Tensor:
-        """All inputs as a model is evaluated on them: images float32 [n, c, h, w] in -1..1."""
+        """All inputs, without augmentation: images are float32 [n, c, h, w] in -1..1."""
         self._ask()
         return self._pool.inputs(self._index)
 
     @property
     def labels(self) -> torch.Tensor:
-        """All labels as the model saw them, int64 [n]."""
+        """All labels as the model sees them, int64 [n]."""
         self._ask("-labels")
         return self._labels[self._index]
 
     def batches(
         self, size: int, rng: torch.Generator | None = None, augment: Augment = "none"
     ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """One epoch of (images, labels); shuffled where there is an ``rng``, else in order."""
+        """One epoch of (images, labels), in order, or shuffled by ``rng``."""
         self._ask()
         self._ask("-labels")
         chunks = [self._index[chunk] for chunk in self.positions(size, rng)]
@@ -104,16 +111,16 @@ class Examples:
         yield from self._pool.epoch(chunks, "none", rng)
 
     def positions(self, size: int, rng: torch.Generator | None = None) -> Iterator[torch.Tensor]:
-        """One epoch as positions (0..len-1) in this view, for what a method knows per example.
+        """One epoch as positions (0..len-1) in this view, in batches of ``size``.
 
-        In batches of ``size``. A shuffled epoch is for training, where batch norm needs two: there
-        a single left-over joins the batch before it. In order, the batch size means what it says.
+        Methods index with them what they know about each example. A shuffled epoch is for training,
+        where batch norm needs two examples: a last batch of one is joined to the batch before it.
         """
         if rng is None:
             order = torch.arange(len(self), device=self.device)
         else:
-            ticket = torch.rand(len(self._pool), generator=rng, device=rng.device)
-            order = ticket.to(self.device)[self._index].argsort(stable=True)
+            priority = torch.rand(len(self._pool), generator=rng, device=rng.device)
+            order = priority.to(self.device)[self._index].argsort(stable=True)
         chunks = list(order.split(size)) if len(order) else []
         if rng is not None and size > 1 and len(chunks) > 1 and len(chunks[-1]) == 1:
             chunks[-2:] = [torch.cat(chunks[-2:])]

@@ -1,39 +1,35 @@
-"""Pools: where inputs come from: pixels, image files, a table, or a backbone's features.
+"""Pools: where inputs come from, be it pixels, image files, a table, or a backbone's features.
 
-A pool gives inputs by index: as they are, or as one epoch of training sees them. What is random in
-an epoch is drawn for every example of the pool before the first is given out, so that the inputs of
-one do not depend on which others are asked for, in what order, or in what batches.
+A pool returns inputs by index, unchanged or as one epoch of training sees them. Before an epoch
+returns its first input, it draws the random changes of every example of the pool. So the input of
+one example does not depend on which others are asked for, in what order, or in what batches.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 
-from bench.data.augmentation import Augment, crop_flip, detector, ticket
+from bench.data.augmentation import Augment, crop_flip, detector, example_seeds
+from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 
-if TYPE_CHECKING:
-    import numpy as np
-
-    from bench.data.image_files import ImageFiles
-
 WHITE = 255.0
-FEW = 8  # batches that are read sooner than processes start
+FEW = 8  # batches: one process reads them before others have started
 
 
 class Pool(ABC):
-    """Inputs of all examples of a part; ``device`` is where they are given out."""
+    """The inputs of all examples of a part, returned on ``device``."""
 
     device: torch.device
-    what: str  # these are, in words
+    what: str  # the kind of inputs, for messages
     augments: tuple[Augment, ...] = ("none",)
 
     def check(self, augment: Augment) -> None:
-        """Raise UserError where an epoch of these inputs cannot be augmented so."""
+        """Raise UserError if these inputs cannot be augmented in this way."""
         if augment not in self.augments:
             allowed = ", ".join(self.augments)
             raise UserError(f"augment = {augment} is not for {self.what}; allowed: {allowed}")
@@ -44,7 +40,7 @@ class Pool(ABC):
     @property
     @abstractmethod
     def size(self) -> tuple[int, ...]:
-        """Height and width of images; nothing of what is no image."""
+        """(height, width) for images, () for tables and features."""
 
     @abstractmethod
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
@@ -68,16 +64,19 @@ class Pool(ABC):
     def _augmented(
         self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
-        raise NotImplementedError
+        raise NotImplementedError  # only where ``augments`` allows more than "none"
 
 
 class Pixels(Pool):
-    """Images in memory: uint8 [n, channels, height, width], white at ``scale``, given in -1..1."""
+    """Images in memory, returned in -1..1."""
 
     what = "images in memory"
 
     def __init__(self, pixels: torch.Tensor, scale: float = WHITE, crop: int = 96):
-        """``crop``: the side of what ``detector`` leaves of an image."""
+        """``pixels``: uint8 [n, channels, height, width]; ``scale``: the value of white.
+
+        ``crop``: height and width of an image after the augmentation ``detector``.
+        """
         self._pixels, self._scale, self._crop = pixels, scale, crop
         self.device = pixels.device
         self.augments = ("none", "crop-flip")
@@ -100,7 +99,7 @@ class Pixels(Pool):
         self, chunks: Sequence[torch.Tensor], augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
         if augment == "detector":
-            yield from self._detector(chunks, ticket(len(self), rng))
+            yield from self._detector(chunks, example_seeds(len(self), rng))
             return
         transform = crop_flip(self._pixels, rng)
         for index in chunks:
@@ -118,14 +117,14 @@ class Pixels(Pool):
 
 def scaled(pixels: torch.Tensor, white: float) -> torch.Tensor:
     """uint8 pixels as float32 in -1..1."""
-    # Scaled by constants: a mean taken from data would carry the forget set along.
+    # By constants, since a mean of the data would leak information about the forget set.
     return pixels.float().mul_(2 / white).sub_(1)
 
 
 class Files(Pool):
-    """Image files, decoded when they are asked for, by ``workers`` processes where there are any.
+    """Image files that are decoded when needed, by ``workers`` processes if that is above 0.
 
-    Memory is that of a few batches, however many files there are.
+    This takes the memory of a few batches, however many files there are.
     """
 
     what = "images that are decoded on demand"
@@ -151,7 +150,7 @@ class Files(Pool):
     def _augmented(
         self, chunks: Sequence[torch.Tensor], _augment: Augment, rng: torch.Generator
     ) -> Iterator[torch.Tensor]:
-        yield from self._read(chunks, ticket(len(self), rng))
+        yield from self._read(chunks, example_seeds(len(self), rng))
 
     def _read(
         self, chunks: Sequence[torch.Tensor], seeds: torch.Tensor | None
@@ -161,8 +160,8 @@ class Files(Pool):
             yield scaled(pixels.to(self.device, memory_format=torch.channels_last), WHITE)
 
 
-class _Reading(torch.utils.data.Dataset):
-    """What a decoding process knows: files, and each one's seed where it is augmented."""
+class _Reading(torch.utils.data.Dataset[torch.Tensor]):
+    """What a decoding process needs: the files, and their seeds if they are augmented."""
 
     def __init__(self, files: ImageFiles, seeds: torch.Tensor | None, crop: int):
         self.files, self.seeds, self.crop = files, seeds, crop
@@ -174,7 +173,7 @@ class _Reading(torch.utils.data.Dataset):
         return detector(whole, self.files.side, self.crop, int(self.seeds[place]))
 
 
-def _channels_first(pixels) -> torch.Tensor:
+def _channels_first(pixels: np.ndarray) -> torch.Tensor:
     return torch.from_numpy(pixels.copy()).permute(2, 0, 1).contiguous()
 
 
@@ -188,14 +187,14 @@ def _batches(
         batch_sampler=[chunk.tolist() for chunk in chunks],
         collate_fn=torch.stack,
         num_workers=workers,
-        generator=torch.Generator(),  # else the loader draws from the global one
+        generator=torch.Generator(),  # otherwise the loader draws from the global one
         # A fork of a process with threads may hang.
         multiprocessing_context="spawn" if workers else None,
     )
 
 
 class Rows(Pool):
-    """Rows of a table: float32 [n, features, 1, 1], given as they are."""
+    """Rows of a table, float32 [n, features, 1, 1], returned unchanged."""
 
     what = "rows of a table"
 
@@ -220,9 +219,21 @@ def pool_of(
     device: torch.device,
     workers: int,
 ) -> Pool:
-    """The pool of a part of a data set: pixels or rows on the device, or files."""
-    from bench.data.image_files import ImageFiles
+    """The pool of one part of a data set.
 
+    Parameters
+    ----------
+    images
+        uint8 or float32 [n, height, width, channels], or files.
+    scale
+        The pixel value of white; None for the rows of a table.
+    crop
+        Height and width of an image after the augmentation ``detector``.
+    device
+        Where inputs are returned, and pixels or rows kept.
+    workers
+        Processes that decode files.
+    """
     if isinstance(images, ImageFiles):
         return Files(images, device, crop, workers)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
@@ -233,14 +244,14 @@ def pool_of(
 
 
 class Features(Pool):
-    """A frozen backbone's features: float32 [n, 1 + views, width].
+    """A frozen backbone's features, float32 [n, 1 + views, width].
 
-    The first of each example is that of the image as it is; an epoch of training takes one of the
-    others, those of augmented views, at random, where there are any.
+    The first of each example belongs to the unchanged image, the others to augmented views of it.
+    An epoch of training takes one of the views at random, if there are any.
     """
 
     def __init__(self, features: torch.Tensor, augment: Augment):
-        """``augment``: what the views were made by."""
+        """``augment``: how the views were augmented."""
         self._features, self.device = features, features.device
         self.what = f"features taken with augment = {augment}"
         if features.shape[1] > 1:

@@ -19,8 +19,9 @@ from bench.results.manifest import Manifest, write_manifest
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
+from bench.storage.files import write_atomic
 from bench.storage.provenance import provenance
-from bench.storage.store import content_key, write_atomic
+from bench.storage.store import content_key
 
 log = logging.getLogger(__name__)
 

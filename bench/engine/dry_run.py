@@ -12,7 +12,7 @@ from bench.engine.graph import Group, open_context, plan
 from bench.engine.run import recovering
 from bench.stages.cell import Cell
 from bench.stages.context import Context
-from bench.storage.store import refuse_unwritable
+from bench.storage.files import refuse_unwritable
 
 
 def describe_plan(config: Config) -> str:

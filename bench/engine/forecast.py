@@ -24,15 +24,15 @@ from bench.config.schema import cores
 from bench.data.examples import Examples
 from bench.data.sources import Features
 from bench.engine.amounts import amount, duration, on_disk
-from bench.engine.execute import one_thread
 from bench.engine.graph import Group
 from bench.results.records import RECORD
 from bench.stages.cell import Cell, Size
 from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.storage.provenance import processor
-from bench.storage.store import read_record
-from bench.training.trainer import predict
+from bench.storage.records import read_record
+from bench.training.devices import one_thread
+from bench.training.prediction import predict
 
 CELL_S = 0.02  # reading what it needs, writing, waiting for the disk
 START_S = 8.0  # of this process and the others, libraries and data

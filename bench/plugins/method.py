@@ -11,7 +11,7 @@ from torch import nn
 from bench.config.spelling import unknown
 from bench.data.examples import Examples
 from bench.errors import ContractError, UserError
-from bench.training.trainer import Recipe
+from bench.training.trainer import Trainer
 
 NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "validation-labels")
 
@@ -97,7 +97,7 @@ class Task:
     forget: Examples
     retain: Examples
     validation: Examples
-    recipe: Recipe
+    recipe: Trainer
     rng: torch.Generator
     goal: Literal["removal", "depoison"] = "removal"
     statistics: dict[str, torch.Tensor] = field(default_factory=dict)

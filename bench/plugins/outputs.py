@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bench import seeds
+from bench.errors import UserError
 
 PARTS = ("forget", "retain", "validation", "test")
 NO_CLASS = -1  # the label of an example whose class was removed
@@ -140,3 +141,13 @@ class Scores:
     scores: list[Score]
     curves: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+
+
+def check_scores(label: str, scores: Scores) -> None:
+    """Raise UserError if an attack returned a number that is not finite or not announced."""
+    known = {readout.name for readout in scores.readouts}
+    for item in scores.scores:
+        if item.readout not in known:
+            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
+        if not np.isfinite(item.value):
+            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")

@@ -16,7 +16,7 @@ from bench.config.schema import Config
 from bench.errors import UserError
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
-from bench.storage.store import read_record, write_record
+from bench.storage.records import read_record, write_record
 
 MANIFEST = "manifest.json"
 

@@ -13,7 +13,8 @@ from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.gather import StoredOutputs
 from bench.stages.score import read_scores
-from bench.storage.store import describe_file, pack_arrays, write_atomic, write_record
+from bench.storage.files import write_atomic
+from bench.storage.records import describe_file, pack_arrays, write_record
 
 RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
 REQUEST = "request-"

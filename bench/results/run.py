@@ -16,7 +16,7 @@ from bench.plugins.scores import from_record
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
 from bench.results.records import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.stages.gather import StoredOutputs
-from bench.storage.store import read_checked, read_record, unpack_arrays
+from bench.storage.records import read_checked, read_record, unpack_arrays
 
 if TYPE_CHECKING:
     import pandas as pd

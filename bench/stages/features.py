@@ -19,7 +19,7 @@ from bench.stages.feature_files import PARTS, PIECE, pieces, views
 from bench.stages.networks import Networks
 from bench.storage.store import content_key
 from bench.training.cost import measured
-from bench.training.trainer import predict_batch
+from bench.training.prediction import predict_batch
 
 
 class Features(Stage):

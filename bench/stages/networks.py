@@ -19,8 +19,8 @@ from bench.stages.context import Context
 from bench.stages.feature_files import PARTS, load_features, pieces
 from bench.training.devices import find_device, gpu_count, process_count
 from bench.training.frozen import Frozen, frozen_part
-from bench.training.precision import settled
-from bench.training.trainer import Recipe as Trainer
+from bench.training.precision import resolve_precision
+from bench.training.trainer import Trainer
 
 WARM_UP_EXAMPLES, WARM_UP_EPOCHS = 256, 2
 
@@ -57,7 +57,7 @@ class Networks:
         shape: tuple[int, ...] = (data.channels, *data.image_size)
         if self.frozen:
             shape = (self.frozen.width,)
-        settings = settled(trainer, shape, context.model.identity, context.decoded)
+        settings = resolve_precision(trainer, shape, context.model.identity, context.decoded)
         return replace(trainer, settings=settings)
 
     @property

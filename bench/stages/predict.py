@@ -8,7 +8,7 @@ from bench.plugins.outputs import PARTS
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
-from bench.training.trainer import predict as logits_of
+from bench.training.prediction import predict as logits_of
 
 SPLIT_NAME = {"retain": "retain_sample"}  # predictions are stored for a part of the retain set
 

@@ -23,7 +23,8 @@ from bench.data.examples import Examples
 from bench.stages.cell import ORIGINAL, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
-from bench.training.trainer import accuracy, predict, trainable, training_mode
+from bench.training.prediction import accuracy, predict
+from bench.training.trainer import trainable, training_mode
 
 Batches = Iterable[tuple[torch.Tensor, torch.Tensor]]
 

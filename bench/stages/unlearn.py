@@ -24,7 +24,7 @@ from bench.stages.cell import ORIGINAL, RETRAIN, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.cost import Cost, measured
-from bench.training.trainer import predict
+from bench.training.prediction import predict
 
 Statistics = dict[str, torch.Tensor]
 

@@ -11,7 +11,7 @@ from bench import seeds
 from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
-from bench.training.trainer import predict as logits_of
+from bench.training.prediction import predict as logits_of
 
 
 class Untrained(Stage):

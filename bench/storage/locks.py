@@ -1,149 +1,122 @@
-"""Claims: two runs on one store never make the same artefact at once.
+"""Locks, so that two runs on one store never make the same artefact at once.
 
-A claim is a file beside the artefact to be, made exclusively, that names its owner: machine,
-process, and a mark of this very claim. Owners touch their claims every few seconds. A claim is
-stale where its process is gone from this machine, or where nobody has touched it for a minute, so
-that a killed run never blocks another. Where a claim is lost in spite of that (a machine slept),
-two runs make the same artefact: wasted, but not wrong, as artefacts go by content and are whole.
+A lock is a file beside the artefact: a lease of filelock, which names the machine and process of
+its owner. The owner refreshes it every few seconds. A killed run's lock expires immediately on the
+same machine, and after a minute without refresh elsewhere. If a lock is lost in spite of that (a
+laptop slept), two runs make the same artefact. That wastes time and harms nothing, since artefacts
+are stored by content and written whole.
 """
 
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import socket
-import threading
 import time
-import uuid
 from functools import cache
 from pathlib import Path
-from typing import Any
 
-from bench.storage.store import cannot_write
+from filelock import SoftFileLease, Timeout
 
-BEAT_SECONDS = 5.0
-STALE_SECONDS = 60.0
+from bench.storage.files import temporary_beside, write_error
+
+LEASE_SECONDS = 60.0  # all versions that share a store must agree on it: filelock insists
+HEARTBEAT_SECONDS = 5.0
+MOST_HELD = 512  # each held lock needs a thread and an open file; many systems allow 1,024 files
 
 
 class Claims:
-    """The claims of one run, kept alive by a thread; all are given back on leaving the context."""
+    """The locks that one run holds; leaving the context releases all of them."""
 
-    def __init__(self) -> None:
-        self._held: dict[Path, bytes] = {}
-        self._lock = threading.Lock()
-        self._leaving = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name="claims", daemon=True)
+    def __init__(self, lease: float = LEASE_SECONDS, heartbeat: float = HEARTBEAT_SECONDS):
+        self._lease_seconds, self._heartbeat_seconds = lease, heartbeat
+        self._held: dict[Path, SoftFileLease] = {}
+        # A lock of another owner expires after this long under our eyes, by our own clock.
+        self._watched: dict[Path, SoftFileLease] = {}
+        self._last_seen: dict[Path, tuple[tuple[int, int], float]] = {}
 
     def __enter__(self) -> Claims:
-        self._thread.start()
         return self
 
     def __exit__(self, *_error: object) -> None:
-        self._leaving.set()
-        self._thread.join()
         for path in list(self._held):
             self.release(path)
 
     def take(self, path: Path) -> bool:
-        """Claim ``path`` unless another process holds it; UserError where it cannot be written."""
-        content = json.dumps(_owner()).encode()
+        """Lock ``path``; False if another owner has it, or this run holds too many already.
+
+        Raises UserError if the lock file cannot be written.
+        """
+        if path in self._held or len(self._held) >= MOST_HELD:
+            return False
+        lease = self._watched.get(path) or SoftFileLease(
+            path,
+            lease_duration=self._lease_seconds,
+            heartbeat_interval=self._heartbeat_seconds,
+            thread_local=False,  # threads of joblib take locks that the main thread releases
+            blocking=False,
+        )
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if _is_stale(path):
-                _remove_stale(path)
-            try:
-                file = path.open("xb")
-            except FileExistsError:
-                return False
-            try:
-                with file:
-                    file.write(content)
-            except OSError:  # half a claim would be waited for
-                path.unlink()
-                raise
+            taken = _acquire(lease) or (self._remove_expired(path) and _acquire(lease))
         except OSError as error:
-            raise cannot_write(path, error) from error
-        with self._lock:
-            self._held[path] = content
-        return True
+            raise write_error(path, error) from error
+        if taken:
+            self._watched.pop(path, None)
+            self._last_seen.pop(path, None)
+            self._held[path] = lease
+        else:
+            self._watched[path] = lease
+        return taken
 
     def mark(self, path: Path) -> bytes:
-        """What a claim that is held says: nobody who cannot read the file can know it."""
-        return self._held[path]
+        """The content of a lock that is held: only who sees this very file can know it."""
+        return path.read_bytes()
 
     def release(self, path: Path) -> None:
-        """Give a claim back; nothing happens where somebody took it over as stale."""
-        with self._lock:
-            content = self._held.pop(path)
-        with contextlib.suppress(OSError):  # a claim that stays is stale in a minute
-            if path.read_bytes() == content:
-                path.unlink()
+        """Release a lock; does nothing to the lock of a run that took it over."""
+        with contextlib.suppress(OSError):  # a lock file that stays expires in a minute
+            self._held.pop(path).release()
 
-    def _beat(self) -> None:
-        while not self._leaving.wait(BEAT_SECONDS):
-            with self._lock:
-                held = dict(self._held)
-            for path, content in held.items():
+    def _remove_expired(self, path: Path) -> bool:
+        """Remove a lock file that filelock leaves although nobody refreshes it; True if it is gone.
+
+        filelock takes over an expired lock by swapping two file names in one step. NFS and most
+        other network file systems cannot do that. It also leaves an empty lock file alone, whose
+        owner was killed before writing its name.
+        """
+        with contextlib.suppress(FileNotFoundError):
+            with path.open("rb") as file:  # opened, so that NFS asks the server how old it is
+                state = os.fstat(file.fileno())
+            refreshed, now = (state.st_ino, state.st_mtime_ns), time.monotonic()
+            before, since = self._last_seen.setdefault(path, (refreshed, now))
+            if refreshed != before:
+                self._last_seen[path] = refreshed, now
+                return False
+            # A little later than filelock, which can do it without a gap.
+            if now - since < self._lease_seconds + self._heartbeat_seconds:
+                return False
+            aside = temporary_beside(path)
+            os.rename(path, aside)
+            if aside.stat().st_ino != state.st_ino:  # the fresh lock of who was quicker
                 with contextlib.suppress(OSError):
-                    if path.read_bytes() == content:
-                        os.utime(path)
+                    os.link(aside, path)
+            aside.unlink()
+        return True
 
 
-def _owner() -> dict[str, Any]:
-    pid = os.getpid()
-    return {"host": host(), "pid": pid, "since": _birth(pid), "mark": uuid.uuid4().hex}
+def _acquire(lease: SoftFileLease) -> bool:
+    try:
+        lease.acquire()
+    except Timeout:
+        return False
+    return True
 
 
 @cache
 def host() -> str:
-    """This machine (of containers, this one): where a process number means something."""
+    """This machine; inside a container, this container."""
     parts = [socket.gethostname()]
     with contextlib.suppress(OSError):
         parts.append(Path("/proc/sys/kernel/random/boot_id").read_text().strip())
         parts.append(os.readlink("/proc/self/ns/pid"))
     return " ".join(parts)
-
-
-def _birth(pid: int) -> str | None:
-    """When a process of this machine started; None: it is gone, or the system does not say."""
-    try:
-        after_name = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
-        return None
-    return None if after_name[0] in "ZX" else after_name[19]
-
-
-def _is_stale(path: Path) -> bool:
-    try:
-        content, touched = path.read_bytes(), path.stat().st_mtime
-    except FileNotFoundError:
-        return False
-    with contextlib.suppress(ValueError, KeyError):  # half written: its age decides
-        owner = json.loads(content)
-        here = owner["host"] == host() and owner["since"] is not None
-        if here and _birth(owner["pid"]) != owner["since"]:
-            return True
-    old = time.time() - touched > STALE_SECONDS
-    return old and _clock(path.parent) - touched > STALE_SECONDS
-
-
-def _clock(folder: Path) -> float:
-    """The time by the clock that stamps files in ``folder``: another machine's, where shared."""
-    probe = folder / f".tmp-{uuid.uuid4().hex}"
-    probe.touch()
-    try:
-        return probe.stat().st_mtime
-    finally:
-        probe.unlink()
-
-
-def _remove_stale(path: Path) -> None:
-    """Remove a stale claim, but not the fresh one of who was quicker to remove it."""
-    aside = path.with_name(f".tmp-{uuid.uuid4().hex}")
-    with contextlib.suppress(FileNotFoundError):
-        os.rename(path, aside)
-        if not _is_stale(aside):
-            with contextlib.suppress(FileExistsError):
-                os.link(aside, path)
-        aside.unlink()

@@ -1,4 +1,4 @@
-"""Where a number comes from: package, libraries, machine and the state of the source tree."""
+"""Where a number comes from: versions of package and libraries, machine, and git state."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def package_version() -> str:
 
 
 def provenance(device: str) -> dict[str, Any]:
-    """Versions, machine and git state, as they go into every run's record."""
+    """Versions, machine and git state, for the record of a run."""
     return {
         "bench": package_version(),
         "python": platform.python_version(),
@@ -35,7 +35,7 @@ def provenance(device: str) -> dict[str, Any]:
 
 
 def _command() -> str:
-    """What was typed, ready to be pasted into a shell; "python" for a call from Python."""
+    """The command as typed, ready to paste into a shell; "python" for a call from Python."""
     program = Path(sys.argv[0])
     typed = program.name == "bench" or program.parts[-2:] == ("bench", "__main__.py")
     return shlex.join(["bench", *sys.argv[1:]]) if typed else "python"
@@ -49,7 +49,7 @@ def _version(package: str) -> str:
 
 
 def processor() -> str:
-    """The name of this machine's processor; empty where it is not told."""
+    """The name of this machine's processor; empty if the system does not say."""
     try:
         lines = Path("/proc/cpuinfo").read_text().splitlines()
     except OSError:
@@ -65,7 +65,7 @@ def _memory_gib() -> float | None:
 
 
 def _git_state() -> dict[str, Any] | None:
-    """Commit of the source tree that runs, and whether it was changed since; None in a wheel."""
+    """Commit of the running source tree, and whether it has changes; None in a wheel."""
     here = Path(__file__).resolve().parent.parent.parent
     if not (here / ".git").exists():
         return None

@@ -1,4 +1,4 @@
-"""What a piece of work cost: wall time, examples passed forward and backward, peak memory."""
+"""The cost of a piece of work: wall time, examples passed forward and backward, peak memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from bench.training.memory import give_back
 
 @dataclass
 class Cost:
-    """``time_s`` is None where the work did not have the machine to itself."""
+    """``time_s`` is None if the work did not have the machine to itself."""
 
     time_s: float | None = None
     forward_examples: int = 0
@@ -31,10 +31,22 @@ class Cost:
 
 @contextmanager
 def measured(device: torch.device, alone: bool) -> Iterator[Cost]:
-    """Fill in a Cost for the body; wall time is synchronised and taken only if ``alone``.
+    """Measure the body of a ``with`` statement.
 
-    Passes are counted in examples on every network called as a whole, copies and teachers too.
-    Memory is what the body needed on top of what was held before.
+    Passes count the examples of every call of a whole network, copies and teachers included. Memory
+    is what the body needed on top of what the process held before.
+
+    Parameters
+    ----------
+    device
+        Where the work runs; wall time waits until it has finished there.
+    alone
+        Whether the work has the machine to itself; otherwise no time is measured.
+
+    Yields
+    ------
+    Cost
+        Filled in as the work goes on, and complete when it has ended.
     """
     cost = Cost()
     with _counted_passes(cost):
@@ -95,9 +107,9 @@ class _PeakMemory:
         self.device = device
         if device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(device)
-            self.before = torch.cuda.memory_allocated(device) / 2**20
+            self.before: float | None = torch.cuda.memory_allocated(device) / 2**20
             return
-        # What was freed before and kept for reuse would hide what is needed now.
+        # Memory that was freed before and kept for reuse would hide what is needed now.
         give_back()
         with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # resets the high-water mark
@@ -105,8 +117,9 @@ class _PeakMemory:
 
     def read(self) -> float | None:
         if self.device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self.device) / 2**20 - self.before
-        peak = _status_mb("VmHWM")
+            peak: float | None = torch.cuda.max_memory_allocated(self.device) / 2**20
+        else:
+            peak = _status_mb("VmHWM")
         return None if peak is None or self.before is None else max(0.0, peak - self.before)
 
 

@@ -1,4 +1,4 @@
-"""Where networks run: the device that a process takes, and how many processes there are."""
+"""Where networks run: which device a process uses, how many processes, on how many threads."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from itertools import count
 from multiprocessing import current_process
@@ -18,20 +20,20 @@ if TYPE_CHECKING:
     import torch
 
 ANY_GPU = ("auto", "cuda")
-MOST = 4  # processes a core
+MOST = 4  # processes for each core
 
 
 def gpu_count() -> int:
-    """The GPUs that torch can use here."""
+    """How many GPUs torch can use on this machine."""
     import torch
 
     return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def process_count(jobs: int | None, device: str, gpus: int) -> int:
-    """How many processes work side by side: ``jobs``, else one a GPU in use, or one a core.
+    """How many processes run in parallel: ``jobs``, or else one for each GPU in use or core.
 
-    At most MOST a core: more would only wait for one another, and fill the memory.
+    At most MOST for each core: more would only wait for one another, and fill the memory.
     """
     if jobs is not None:
         return min(jobs, MOST * cores())
@@ -42,7 +44,7 @@ def process_count(jobs: int | None, device: str, gpus: int) -> int:
 
 
 def find_device(name: str) -> torch.device:
-    """The torch device called ``name``; of any GPU, this process's own, see ``device_name``."""
+    """The torch device called ``name``; for ``auto`` and ``cuda`` see ``device_name``."""
     import torch
 
     name = device_name(name, gpu_count())
@@ -51,16 +53,17 @@ def find_device(name: str) -> torch.device:
         torch.empty(0, device=device)
     except (RuntimeError, AssertionError) as error:
         known = name == "cuda" or re.fullmatch(r"cuda:\d+", name)
-        reason = "torch finds no such GPU here" if known else "not a device that can be used here"
+        reason = "torch finds no such GPU here" if known else "this machine has no such device"
         gpus = "".join(f", cuda:{number}" for number in range(gpu_count()))
         raise UserError(f"device = {name}: {reason}; allowed: auto, cpu{gpus}") from error
     return device
 
 
 def device_name(name: str, gpus: int) -> str:
-    """What ``name`` stands for where there are so many GPUs: the processes take them in turn.
+    """The device that ``name`` means for this process, on a machine with so many GPUs.
 
-    A process keeps its GPU for life. The main process takes the first.
+    ``auto`` and ``cuda`` distribute the processes over the GPUs. The main process uses the first
+    one, and a process keeps its GPU until it ends.
     """
     if name not in ANY_GPU:
         return name
@@ -71,31 +74,44 @@ def device_name(name: str, gpus: int) -> str:
 
 @cache
 def _place() -> int:
-    """The first number that no living process with the same parent has; 0 in the main process.
+    """The first number that no living process of the same parent has; 0 in the main process.
 
-    Not the number in the process's name: where one replaces another, or an earlier pool left some,
-    that would not be the GPU that is free.
+    The number in the process's name will not do: it goes on counting when a process replaces
+    another, or when an earlier pool left some, and so would miss the GPU that is free.
     """
     if current_process().name == "MainProcess":
         return 0
-    return next(place for place in count() if _taken(f"bench-{os.getppid()}-{place}"))
+    return next(place for place in count() if _reserve(f"bench-{os.getppid()}-{place}"))
 
 
-_held: list[socket.socket] = []
+_reserved: list[socket.socket] = []
 
 
-def _taken(name: str) -> bool:
-    """Take a name on this machine until the process ends, however it does; False: another has it.
+def _reserve(name: str) -> bool:
+    """Reserve a name on this machine until the process ends; False if another process has it.
 
-    By an abstract socket of Linux: it leaves no file.
+    The name is an abstract socket of Linux, which leaves no file behind, however a process ends.
     """
-    mine = socket.socket(socket.AF_UNIX)
+    reservation = socket.socket(socket.AF_UNIX)
     try:
-        mine.bind(f"\0{name}")
+        reservation.bind(f"\0{name}")
     except OSError as error:
-        mine.close()
+        reservation.close()
         if error.errno != errno.EADDRINUSE:
             raise
         return False
-    _held.append(mine)
+    _reserved.append(reservation)
     return True
+
+
+@contextmanager
+def one_thread() -> Iterator[None]:
+    """Compute on one torch thread, so that sums are added in one order, for any ``jobs``."""
+    import torch
+
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)

@@ -1,7 +1,8 @@
-"""Networks of which only the last layer learns: their backbone and their head.
+"""Networks with a frozen backbone, of which only the last layer learns.
 
-Where everything before the last linear layer is frozen, what that layer sees of an image is the
-same for every model of every population: it is computed once, and the models are heads.
+If everything before the last linear layer is frozen, then the features which that layer sees of an
+image are the same for every model of every population. They are computed once, and the models are
+heads.
 """
 
 from __future__ import annotations
@@ -28,14 +29,18 @@ class Frozen:
 
 
 def frozen_part(model: nn.Module, images: torch.Tensor) -> Frozen | None:
-    """The parts of a network of which the last linear layer alone learns; else None.
+    """The backbone and head of a network whose last linear layer alone learns; else None.
 
-    The network is taken apart. ``images``: one or more, to see that nothing follows that layer.
-    A network with dropout, which is another in training, is not taken for frozen.
+    Takes ``model`` apart, if it is such a network. Runs it on ``images`` (one is enough) to check
+    that nothing follows that layer. Dropout makes a network a different one in training, so that a
+    network with dropout does not count as frozen.
     """
-    name, head = head_of(model) or ("", None)
+    named_head = head_of(model)
     learning = {id(weight) for weight in model.parameters() if weight.requires_grad}
-    if not name or not learning or learning != {id(weight) for weight in head.parameters()}:
+    if not named_head or not learning:
+        return None
+    name, head = named_head
+    if not name or learning != {id(weight) for weight in head.parameters()}:
         return None
     if any(isinstance(module, nn.Dropout) and module.p for module in model.modules()):
         return None

@@ -140,9 +140,9 @@ def cross_entropies(
 
 def anchor(model: nn.Module, origin: nn.Module, strength: float) -> torch.Tensor:
     """strength / 2 * |w - w0|^2 over the parameters that are not frozen: L2 to the original."""
-    apart = [
+    distances = [
         ((weight - start.detach()) ** 2).sum()
         for weight, start in zip(model.parameters(), origin.parameters(), strict=True)
         if weight.requires_grad
     ]
-    return 0.5 * strength * torch.stack(apart).sum()
+    return 0.5 * strength * torch.stack(distances).sum()

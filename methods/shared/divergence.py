@@ -11,5 +11,5 @@ def softened_divergence(
 ) -> torch.Tensor:
     """The terms of KL(teacher || student) of logits [n, classes] softened by ``temperature``."""
     target = (teacher / temperature).log_softmax(1)
-    found = (student / temperature).log_softmax(1)
-    return functional.kl_div(found, target, reduction="none", log_target=True)
+    imitation = (student / temperature).log_softmax(1)
+    return functional.kl_div(imitation, target, reduction="none", log_target=True)

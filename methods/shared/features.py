@@ -8,15 +8,16 @@ import torch
 from torch import nn
 
 from bench.errors import UserError
-from bench.training.trainer import evaluating, head_of
+from bench.training.prediction import evaluating
+from bench.training.trainer import head_of
 
 
 def last_linear(model: nn.Module) -> nn.Linear:
     """The linear layer that is defined last: the classifier's head."""
-    found = head_of(model)
-    if found is None:
+    head = head_of(model)
+    if head is None:
         raise UserError("the model has no linear layer to read features from")
-    return found[1]
+    return head[1]
 
 
 FEATURE_BATCH = 500  # images at once, where only features are wanted
@@ -26,9 +27,9 @@ FEATURE_BATCH = 500  # images at once, where only features are wanted
 def penultimate(model: nn.Module, image_batches: Iterable[torch.Tensor]) -> torch.Tensor:
     """The inputs of the last linear layer, float32 [n, d], in eval mode."""
     layer = last_linear(model)
-    found = [torch.empty(0, layer.in_features, device=layer.weight.device)]
+    features = [torch.empty(0, layer.in_features, device=layer.weight.device)]
     handle = layer.register_forward_pre_hook(
-        lambda _layer, inputs: found.append(inputs[0].reshape(-1, layer.in_features))
+        lambda _layer, inputs: features.append(inputs[0].reshape(-1, layer.in_features))
     )
     try:
         with evaluating(model):
@@ -36,4 +37,4 @@ def penultimate(model: nn.Module, image_batches: Iterable[torch.Tensor]) -> torc
                 model(images)
     finally:
         handle.remove()
-    return torch.cat(found)
+    return torch.cat(features)

@@ -15,7 +15,8 @@ from torch import nn
 from torch.nn import functional
 
 from bench.data.examples import Examples
-from bench.training.trainer import evaluating, training_mode
+from bench.training.prediction import evaluating
+from bench.training.trainer import training_mode
 
 Kind = Literal["batch", "example", "label-free"]
 

@@ -16,7 +16,7 @@ from torch import nn
 from torch.nn import functional
 
 from bench.errors import UserError
-from bench.training.trainer import evaluating
+from bench.training.prediction import evaluating
 
 Layer = nn.Conv2d | nn.Linear
 

@@ -18,7 +18,8 @@ def at_gap(states: Iterable[tuple[State, float, float]], note: Note) -> State:
 
     ``states``: a state, its accuracy on Df and on the validation set, before and after each epoch.
     """
-    previous, previous_gap, state = None, 0.0, {}
+    previous: State | None = None
+    previous_gap, state = 0.0, State()
     for state, forget, validation in states:
         gap = validation - forget
         if gap > 0:
@@ -37,7 +38,7 @@ def at_fall(states: Iterable[tuple[State, float]], tolerance: float, note: Note)
     ``states``: a state and its validation accuracy, before and after each epoch.
     """
     kept: State = {}
-    start = None
+    start: float | None = None
     for state, validation in states:
         start = validation if start is None else start
         if validation < start - tolerance:

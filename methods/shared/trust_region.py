@@ -9,7 +9,6 @@ rescales within it. With G the gradient at W': dL/dQ = (W B)^T G B.
 from __future__ import annotations
 
 import torch
-from torch import nn
 
 from bench.methods.shared.projection import project_out
 
@@ -19,7 +18,7 @@ SCALE_RATE = 0.1  # Q's learning rate as a share of W's, in PGU's published code
 class TrustRegion:
     """Holds W and Q of a layer; ``weight``, the layer's own parameter, is always W'."""
 
-    def __init__(self, weight: nn.Parameter, core: torch.Tensor, rank: int):
+    def __init__(self, weight: torch.Tensor, core: torch.Tensor, rank: int):
         """``weight``: [out, d]; ``core``: M [d, k]; its last ``rank`` vectors are rescaled."""
         self.weight = weight
         self.core = core

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from bench.attacks.detection import detection
-from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import Labels, Outputs, Population
+from bench.plugins.toy_outputs import toy_outputs
 from tests.helpers.outputs import by_name
 
 TRUE = np.array([1, 1, 1, 0, 0])

@@ -17,9 +17,9 @@ from bench.attacks.mia_nn import mia_nn
 from bench.attacks.relearn_time import relearn_time
 from bench.attacks.zrf import divergences as js_divergences
 from bench.attacks.zrf import zrf
-from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import Outputs, Population, Relearning
 from bench.plugins.removal import FORGOTTEN_TEST, without_classes
+from bench.plugins.toy_outputs import toy_outputs
 from tests.helpers.outputs import by_name, rng
 
 # Entropy and confidence ---------------------------------------------------------------------------

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from bench.attacks.forgetting_quality import example_epsilons
 from bench.attacks.shared.distinguish import threshold_rates
 from bench.attacks.shared.roc import pairwise_auc
-from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
 from bench.plugins.registry import Registry
-from bench.stages.score import check_scores
+from bench.plugins.scores import check_scores
+from bench.plugins.toy_outputs import toy_outputs
 from tests.helpers.outputs import by_name, rng
 
 REGISTRY = Registry()

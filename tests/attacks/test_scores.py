@@ -23,7 +23,7 @@ from bench.attacks.shared.probabilities import (
 )
 from bench.attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
 from bench.attacks.u_lira import u_lira
-from bench.checks.contract import toy_outputs
+from bench.plugins.toy_outputs import toy_outputs
 from bench.stages.gather import constant_predictor
 from tests.helpers.outputs import by_name, hand_made, populations, rng
 

@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from bench.config.load import dump_toml
 from bench.results.run import Run
-from bench.storage.store import read_checked, read_record
+from bench.storage.records import read_checked, read_record
 from tests.helpers.tiny_run import tiny
 
 if TYPE_CHECKING:

@@ -24,7 +24,7 @@ from bench import seeds
 from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.stages.context import Experiment
-from bench.training.trainer import Recipe, autocast, training_mode
+from bench.training.trainer import Trainer, autocast, training_mode
 from tests.benchmarks.measure import Row, row
 from tests.benchmarks.scaling import inputs
 from tests.benchmarks.training import configured
@@ -67,7 +67,7 @@ def compiled(experiment: Experiment, repeats: int) -> Iterator[Row]:
 
 
 def step_s(
-    recipe: Recipe,
+    recipe: Trainer,
     model: nn.Module,
     called: Callable[[torch.Tensor], torch.Tensor],
     images: torch.Tensor,
@@ -94,7 +94,7 @@ def stacked_ratio(widths: list[int], classes: int, seed: int) -> float:
     features = torch.randn(EXAMPLES, widths[0], 1, 1, generator=rng)
     labels = torch.randint(classes, (EXAMPLES,), generator=rng)
     settings = TrainSettings(epochs=EPOCHS, lr=0.01, nesterov=False, weight_decay=0, momentum=0.9)
-    recipe = Recipe(settings, lambda: layers(widths, classes), classes, torch.device("cpu"))
+    recipe = Trainer(settings, lambda: layers(widths, classes), classes, torch.device("cpu"))
     models = [recipe.fresh_model(rng) for _model in range(TOGETHER)]
     examples = Examples(features, labels, scale=None)
     stacked = Stack(models, settings)

@@ -22,7 +22,7 @@ from scipy import stats
 from bench.config.load import load_config
 from bench.config.schema import cores
 from bench.stages.context import ORIGINAL, Experiment
-from bench.training.trainer import accuracy
+from bench.training.prediction import accuracy
 from tests.benchmarks.measure import machine
 from tests.benchmarks.training import harness, tested, usual_loop
 

@@ -25,7 +25,7 @@ from bench import seeds
 from bench.config.schema import cores
 from bench.data.examples import Examples
 from bench.stages.context import Experiment
-from bench.training.trainer import Recipe
+from bench.training.trainer import Trainer
 from tests.benchmarks.measure import Row, row
 from tests.benchmarks.training import configured
 
@@ -90,7 +90,7 @@ def inputs(experiment: Experiment) -> torch.Tensor:
     return pixels.contiguous(memory_format=torch.channels_last)
 
 
-def training(recipe: Recipe, pixels: torch.Tensor, least: float) -> float:
+def training(recipe: Trainer, pixels: torch.Tensor, least: float) -> float:
     """Images a second, over whole epochs of a few batches, for at least so many seconds."""
     rng = seeds.torch_rng("benchmark")
     labels = torch.arange(len(pixels)) % recipe.num_classes
@@ -120,7 +120,7 @@ def product(precision: str) -> float:
     return 2 * SIDE**3 * count / (time.perf_counter() - start) / 1e9
 
 
-def operations(recipe: Recipe, pixels: torch.Tensor) -> float:
+def operations(recipe: Trainer, pixels: torch.Tensor) -> float:
     """Operations of an image, forward and backward."""
     few = Examples(pixels[:2], torch.zeros(2, dtype=torch.long))
     model = recipe.fresh_model(seeds.torch_rng("benchmark")).eval()

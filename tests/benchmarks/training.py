@@ -29,7 +29,7 @@ from bench.config.schema import Config, cores
 from bench.data.examples import Examples
 from bench.engine.local import run_cells
 from bench.stages.context import ORIGINAL, Cell, Experiment
-from bench.training.trainer import accuracy
+from bench.training.prediction import accuracy
 from tests.benchmarks.measure import Row, row, seconds
 
 PART = "training"

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from bench.checks.contract import check_dataset
+from bench.checks.others import check_dataset
 from bench.config.folders import data_home, places
 from bench.config.load import load_config
 from bench.engine.graph import open_context

@@ -9,7 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import mobilenet_v3_small, resnet50
 
-from bench.checks.contract import check_model
+from bench.checks.others import check_model
 from bench.data.examples import Examples
 from bench.errors import UserError
 from bench.methods.shared.projection import input_covariances

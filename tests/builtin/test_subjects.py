@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 import bench
 from bench.builtin.scenarios.subject_removal import subject_removal, together
-from bench.checks.contract import check_dataset
+from bench.checks.others import check_dataset
 from bench.config.folders import places
 from bench.config.load import load_config
 from bench.engine.begin import check

@@ -19,17 +19,18 @@ from bench.builtin.datasets.formats.truefake import (
 )
 from bench.builtin.datasets.truefake import truefake
 from bench.builtin.datasets.truefake_mini import truefake_mini
-from bench.checks.contract import check_dataset
+from bench.checks.others import check_dataset
 from bench.config.folders import places
 from bench.config.schema import TrainSettings
+from bench.data.decoding import decode_centres
 from bench.data.examples import Examples
-from bench.data.image_files import centres
 from bench.engine.begin import check
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.plugins.resolve import resolve_config
-from bench.training.trainer import Recipe, accuracy
+from bench.training.prediction import accuracy
+from bench.training.trainer import Trainer
 from tests.helpers.pictures import picture
 from tests.helpers.tiny_run import tiny
 
@@ -182,7 +183,7 @@ def test_decoding_keeps_the_order_for_any_number_of_jobs(tmp_path):
     for number in range(20):
         paths.append(str(tmp_path / f"{number}.png"))
         picture(tmp_path / f"{number}.png", number)
-    pixels, wrong = centres(paths, 8, 1)
+    pixels, wrong = decode_centres(paths, 8, 1)
     assert pixels[:, 0, 0, 0].tolist() == list(range(20))
     assert wrong == {}
 
@@ -190,7 +191,7 @@ def test_decoding_keeps_the_order_for_any_number_of_jobs(tmp_path):
 def test_a_header_that_claims_too_much_is_told_like_any_other(tmp_path, monkeypatch):
     picture(tmp_path / "bomb.png", side=12)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
-    _pixels, wrong = centres([str(tmp_path / "bomb.png")], 8, 1)
+    _pixels, wrong = decode_centres([str(tmp_path / "bomb.png")], 8, 1)
     assert "DecompressionBombError" in wrong[0]
 
 
@@ -285,7 +286,7 @@ def test_a_network_learns_the_miniature_and_memorises_poison():
     train = np.setdiff1d(np.arange(1400), np.concatenate([data.validation, data.test]))
     poisoned = np.random.default_rng(0).random(len(train)) < 0.2
     plugin = Registry().resolve("models", "small-cnn")
-    recipe = Recipe(
+    recipe = Trainer(
         TrainSettings(epochs=40, lr=0.1), lambda: plugin(2, 3, (16, 16)), 2, torch.device("cpu")
     )
 

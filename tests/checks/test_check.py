@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from bench.checks.contract import check_file
-from bench.checks.methods import TOYS
+from bench.checks.run import check_file
+from bench.checks.toys import TOYS
 from bench.cli.app import main
 from bench.errors import UserError
 

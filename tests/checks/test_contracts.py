@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from bench.checks.contract import checks_for
+from bench.checks.run import checks_for
 from bench.plugins.card import card
 from bench.plugins.registry import PACKAGES, Registry
 

@@ -10,7 +10,8 @@ from PIL import Image
 import bench
 from bench.builtin.datasets.truefake import truefake
 from bench.config.folders import places
-from bench.data.image_files import ImageFiles, centres
+from bench.data.decoding import decode_centres
+from bench.data.image_files import ImageFiles
 from bench.data.sources import Features, Files, Pixels
 from bench.engine.graph import open_context
 from bench.errors import UserError
@@ -33,7 +34,7 @@ def files(tmp_path_factory):
 
 
 def pixels_of(files):
-    images, wrong = centres(files.paths.tolist(), 16, 1)
+    images, wrong = decode_centres(files.paths.tolist(), 16, 1)
     assert not wrong
     return torch.from_numpy(images).permute(0, 3, 1, 2)
 

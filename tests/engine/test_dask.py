@@ -71,7 +71,7 @@ def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
     run = bench.run(on(cluster, tmp_path), quiet=True)
     killer.join()
     assert_same(local_run, run)
-    assert not list(tmp_path.rglob("*.claim"))
+    assert not list(tmp_path.rglob("*.lock"))
     assert not list(tmp_path.rglob(".tmp-*"))
 
 
@@ -123,7 +123,7 @@ def test_workers_without_the_store_send_back_what_they_made(
         (tmp_path / "fixed.py").write_text(FROZEN_NETWORK)
         changes = FROZEN | {"plugins": [str(tmp_path / "fixed.py")]}
     # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
-    monkeypatch.setattr("bench.training.precision._measured", lambda *_: {"fp32": 1.0, "bf16": 0.1})
+    monkeypatch.setattr("bench.training.precision.measure", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     here = bench.run(tiny(tmp_path / "here", **FEW | changes), quiet=True)
     monkeypatch.setattr("bench.engine.dask.work", blind)
     there = bench.run(on(cluster, tmp_path / "there", **changes), quiet=True)
@@ -186,7 +186,7 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
     stages = ("train", "prepare", "unlearn", "predict")
     models = [name for name in theirs + ours if name.startswith(stages)]
     assert len(models) == len(set(models)) == 4 + 2 + 4 + 8
-    assert not list(tmp_path.rglob("*.claim"))
+    assert not list(tmp_path.rglob("*.lock"))
 
 
 @pytest.mark.parametrize(

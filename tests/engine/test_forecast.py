@@ -7,12 +7,12 @@ import re
 import pytest
 import torch
 
-from bench.checks.contract import global_random_state
 from bench.engine.amounts import BLOCK, amount, duration, on_disk
 from bench.engine.begin import check
 from bench.engine.dry_run import describe_plan
 from bench.engine.graph import open_context
 from bench.engine.progress import progress
+from bench.seeds import global_state
 from bench.stages.cell import Cell
 from tests.helpers.tiny_run import tiny
 
@@ -26,9 +26,9 @@ def lines(plan):
 def test_a_run_is_priced_without_a_trace(tmp_path):
     config = tiny(tmp_path / "new")
     check(open_context(config))  # libraries may draw when they are imported
-    before, threads = global_random_state(), torch.get_num_threads()
+    before, threads = global_state(), torch.get_num_threads()
     plan = describe_plan(config)
-    assert global_random_state() == before
+    assert global_state() == before
     assert torch.get_num_threads() == threads
     assert list(tmp_path.iterdir()) == []
     told = lines(plan)

@@ -309,7 +309,7 @@ def test_a_full_disk_is_one_line_and_what_was_finished_is_kept(tmp_path, monkeyp
             raise OSError(errno.ENOSPC, "No space left on device")
         fsync(file)
 
-    monkeypatch.setattr("bench.storage.store.os.fsync", full)
+    monkeypatch.setattr("bench.storage.files.os.fsync", full)
     with pytest.raises(UserError, match=r"cannot write .*: No space left on device; make room"):
         bench.run(config, quiet=True)
     finished = {path: path.stat().st_mtime_ns for path in (tmp_path / "store").rglob("*.json")}
@@ -348,11 +348,11 @@ def test_provenance_and_configuration_are_kept(tiny_run):
 
 
 def test_the_callers_random_state_and_threads_are_left_alone(tmp_path):
-    from bench.checks.contract import global_random_state
+    from bench.seeds import global_state
 
-    before, threads = global_random_state(), torch.get_num_threads()
+    before, threads = global_state(), torch.get_num_threads()
     bench.run(tiny(tmp_path, models=1, methods="ssd", attacks="errors"), quiet=True)
-    assert global_random_state() == before
+    assert global_state() == before
     assert torch.get_num_threads() == threads
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from bench.config.schema import Config
 from bench.engine.graph import open_context
 from bench.stages.networks import Networks
-from bench.storage.store import write_record
+from bench.storage.records import write_record
 
 
 def remember_speeds(config: Config, fp32: float, bf16: float) -> Path:

@@ -7,7 +7,7 @@ from pathlib import Path
 import bench
 from bench.config.load import load_config
 from bench.config.schema import Config
-from bench.storage.store import write_record
+from bench.storage.records import write_record
 
 TABLES = {f"table.{kind}" for kind in ("csv", "md", "tex", "json")}
 REPORT_FILES = {"index.html", "long.csv", "cells.csv", "comparisons.csv"} | TABLES

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from bench.checks.methods import FORGOTTEN, Toy
+from bench.checks.toys import FORGOTTEN, Toy
 from bench.plugins.registry import Registry
 
 REGISTRY = Registry()

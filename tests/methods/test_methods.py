@@ -20,7 +20,7 @@ from bench.methods.retrain import Retrain
 from bench.methods.shared.descent import anchor, endless, pairs
 from bench.methods.shared.features import penultimate
 from bench.methods.shared.importance import importance
-from bench.training.trainer import accuracy, predict
+from bench.training.prediction import accuracy, predict
 from tests.helpers.toys import REGISTRY, generator, retained, toy_task
 
 # Gradient ascent ----------------------------------------------------------------------------------

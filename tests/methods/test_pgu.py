@@ -21,7 +21,7 @@ from bench.methods.shared.projection import (
     weight_layers,
 )
 from bench.methods.shared.trust_region import TrustRegion
-from bench.training.trainer import accuracy
+from bench.training.prediction import accuracy
 from tests.helpers.toys import REGISTRY, generator, retained, toy_task
 
 # PGU: loss ----------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ from torch import nn
 from bench import seeds
 from bench.errors import UserError
 from bench.methods.shared.projection import weight_layers
-from bench.training.trainer import accuracy
+from bench.training.prediction import accuracy
 from tests.helpers.toys import toy_task
 
 

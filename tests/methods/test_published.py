@@ -22,7 +22,7 @@ from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.plugins.method import Task
 from bench.plugins.registry import Registry
-from bench.training.trainer import Recipe, TwoClassLogits
+from bench.training.trainer import Trainer, TwoClassLogits
 
 RUNS = np.load(Path(__file__).with_name("published_runs.npz"))
 STEPS = "shuffle=false,batch_size=16"
@@ -102,7 +102,7 @@ def recorded(prefix: str) -> dict[str, torch.Tensor]:
 
 
 @dataclass(frozen=True)
-class FixedRecipe(Recipe):
+class FixedRecipe(Trainer):
     """A recipe whose fresh model is the recorded random network."""
 
     random: nn.Module | None = field(default=None)

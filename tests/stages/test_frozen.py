@@ -110,9 +110,9 @@ def test_damaged_features_are_made_anew_by_the_same_command(frozen, capsys):
     assert not bench.run(config.model_copy(update={"methods": ["neggrad"]}), quiet=True).failed
     told = capsys.readouterr().err.splitlines()
     what = "(its checksum does not match)"
-    expected = {f"damaged file {file} {what}: made anew" for file in joined}
+    expected = {f"damaged file {file} {what}: computed again" for file in joined}
     assert expected < set(told)
-    assert sum(line.startswith(f"damaged file {piece} {what}: set aside") for line in told) == 1
+    assert sum(line.startswith(f"damaged file {piece} {what}: renamed to") for line in told) == 1
     assert {p: p.read_bytes() for p in pieces} == pieces
     assert {file: file.read_bytes() for file in joined} == joined
 

@@ -9,7 +9,9 @@ import pytest
 import torch
 
 from bench.errors import DamagedError, UserError
-from bench.storage.store import Store, content_key, read_record, write_atomic, write_record
+from bench.storage.files import write_atomic
+from bench.storage.records import read_record, write_record
+from bench.storage.store import Store, content_key
 
 KEY = content_key(stage="test")
 
@@ -105,7 +107,7 @@ def test_what_a_newer_version_wrote_is_left_alone(store):
         store.has("predict", KEY)
     assert file.read_text() == theirs
     file.write_text(ours.replace('"schema_version": 1', '"schema_version": 3'))
-    with pytest.raises(DamagedError, match="set aside"):
+    with pytest.raises(DamagedError, match="renamed to"):
         store.has("predict", KEY)
 
 
@@ -119,7 +121,7 @@ def test_a_failed_write_leaves_nothing(tmp_path, monkeypatch):
     def full(*_arguments):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("bench.storage.store.os.replace", full)
+    monkeypatch.setattr("bench.storage.files.os.replace", full)
     with pytest.raises(UserError, match="No space left on device"):
         write_atomic(tmp_path / "file", b"content")
     assert list(tmp_path.iterdir()) == []

@@ -1,4 +1,4 @@
-"""precision = auto: measured once, remembered, and part of what models are known by."""
+"""precision = auto: measured once, remembered, and part of a model's key."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def test_bf16_is_taken_where_it_pays(tmp_path, seconds, expected):
     assert settled.key(cell) == chosen.key(cell)
 
 
-def test_it_is_measured_in_a_moment_and_leaves_no_trace(tmp_path):
+def test_measuring_leaves_threads_and_random_state_alone(tmp_path):
     state, threads = torch.get_rng_state(), torch.get_num_threads()
     assert chosen_precision(tiny(tmp_path, train={"precision": "auto"})) in ("fp32", "bf16")
     [file] = (tmp_path / "decoded").glob("precision-*.json")

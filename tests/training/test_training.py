@@ -11,30 +11,24 @@ from torch import nn
 from bench import seeds
 from bench.builtin.models.small_cnn import small_cnn
 from bench.builtin.models.smallvgg import smallvgg
-from bench.checks.methods import Toy
+from bench.checks.toys import Toy
 from bench.config.schema import TrainSettings
 from bench.engine.graph import open_context
 from bench.errors import UserError
+from bench.plugins.method_rules import fingerprint
 from bench.stages.cell import Cell
 from bench.stages.networks import Networks
-from bench.stages.unlearn import fingerprint
 from bench.training.cost import measured
 from bench.training.memory import keep_freed
-from bench.training.trainer import (
-    Recipe,
-    TwoClassLogits,
-    accuracy,
-    predict,
-    trainable,
-    training_mode,
-)
+from bench.training.prediction import accuracy, predict
+from bench.training.trainer import Trainer, TwoClassLogits, trainable, training_mode
 from tests.helpers.tiny_run import tiny
 
 CPU = torch.device("cpu")
 
 
 def recipe(classes=3, **settings):
-    return Recipe(
+    return Trainer(
         TrainSettings(**settings), lambda: small_cnn(classes, 1, (8, 8), width=4), classes, CPU
     )
 
@@ -47,7 +41,7 @@ def test_fresh_models_follow_from_the_generator_alone():
 def test_original_and_retrained_of_a_pair_start_from_the_same_weights(tmp_path, monkeypatch):
     started = []
     monkeypatch.setattr(
-        Recipe,
+        Trainer,
         "train",
         lambda self, model, examples, rng: started.append(copy.deepcopy(model)) or model,
     )
@@ -103,7 +97,7 @@ def test_diverged_training_is_a_user_error(tmp_path):
 
 
 def test_one_output_is_read_as_two_class_logits():
-    how = Recipe(TrainSettings(), lambda: small_cnn(2, 1, (8, 8), head="binary"), 2, CPU)
+    how = Trainer(TrainSettings(), lambda: small_cnn(2, 1, (8, 8), head="binary"), 2, CPU)
     model = how.fresh_model(seeds.torch_rng("x")).eval()
     logits = model(torch.zeros(5, 1, 8, 8))
     assert isinstance(model, TwoClassLogits)
@@ -115,7 +109,7 @@ def test_one_output_is_read_as_two_class_logits():
 
 
 def test_a_model_with_the_wrong_number_of_outputs_is_a_user_error():
-    how = Recipe(TrainSettings(), lambda: nn.Linear(4, 7), 3, CPU)
+    how = Trainer(TrainSettings(), lambda: nn.Linear(4, 7), 3, CPU)
     with pytest.raises(UserError, match="7 outputs for 3 classes"):
         how.blank_model()
 

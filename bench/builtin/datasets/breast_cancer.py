@@ -1,4 +1,4 @@
-"""Breast cancer: 569 tumours, benign or malignant, told from 30 measures of cell nuclei; a table.
+"""Breast cancer: a table of 569 tumours, benign or malignant, with 30 measures of cell nuclei.
 
 Source: W. H. Wolberg, O. L. Mangasarian, W. N. Street, Breast Cancer Wisconsin (Diagnostic), UCI
 1995, https://doi.org/10.24432/C5DW2B; ships with scikit-learn (``load_breast_cancer``). Malignant

@@ -45,7 +45,7 @@ def covertype() -> Data:
 
 
 def _read(path: Path) -> np.ndarray:
-    """The file's numbers, float32 [n, 55]; raises UserError in one line."""
+    """The numbers of the file, float32 [n, 55]; raises UserError if it is damaged."""
     import pandas as pd
 
     if not path.is_file():

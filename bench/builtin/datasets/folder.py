@@ -1,10 +1,10 @@
 """Your own images: a folder for each class, as torchvision's ImageFolder has it.
 
 PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/..., PATH/val/<class>/...
-or both; what has no folder is drawn from the training images. Classes are the folders' names in
-sorted order. The shorter side of each image is scaled to ``side`` pixels and the centre taken.
-``broken``: stop, with the list of files that cannot be read or are not 8-bit RGB, or skip them (the
-latter are converted).
+or both. A part without a folder is drawn from the training images. Classes are the names of the
+folders in sorted order. Each image is resized so that its shorter side has ``side`` pixels, and
+cropped to the centre. ``broken``: ``stop`` and list the files that cannot be read or are not 8-bit
+RGB, or ``skip`` those that cannot be read and convert the others.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Literal
 
 import numpy as np
 
+from bench.config.folders import scratch
 from bench.config.limits import Count
-from bench.data.image_files import checked, decoded
+from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -36,20 +37,20 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
             f"folder:{path}: {len(classes)} folders with images: expected {path}/<class>/<image> "
             "with at least two classes"
         )
-    paths, labels, part_names = [], [], []
+    paths, labels, of_part = [], [], []
     for part, place in parts.items():
         unknown = set(_folders(place)) - set(classes)
         if unknown:
             raise UserError(f"folder:{path}: {part} has a class '{min(unknown)}' without training")
         for label, name in enumerate(classes):
-            images = _images(place / name)
-            paths += images
-            labels += [label] * len(images)
-            part_names += [part] * len(images)
-    pixels, wrong = decoded(paths, side, scale=True)
-    kept, note = checked(paths, wrong, broken)
-    part_names = np.array(part_names)[kept]
-    positions = {part: np.flatnonzero(part_names == part) for part in PARTS}
+            files = _images(place / name)
+            paths += files
+            labels += [label] * len(files)
+            of_part += [part] * len(files)
+    pixels, faults = load_centres(paths, side, scratch(), scale=True)
+    kept, note = drop_unreadable(paths, faults, broken)
+    of_part = np.array(of_part)[kept]
+    positions = {part: np.flatnonzero(of_part == part) for part in PARTS}
     return Data(
         name=root.resolve().name,
         images=pixels[kept],
@@ -62,7 +63,7 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
 
 
 def _parts(root: Path) -> dict[str, Path]:
-    """Where train, val and test lie; a folder without train is one set of classes."""
+    """The folders of train, val and test; a folder without ``train`` is all for training."""
     if not (root / "train").is_dir():
         return {"train": root}
     names = {"train": ["train"], "val": ["val", "valid", "validation"], "test": ["test"]}

@@ -1,26 +1,29 @@
-"""MUFAC: faces of Korean families, the age group to be told, identities to be forgotten.
+"""MUFAC: faces of Korean families; models predict the age group and forget identities.
 
 Citation: D. Choi, D. Na, Towards Machine Unlearning Benchmarks: Forgetting the Personal Identities
 in Facial Recognition Systems, 2023 (ndb796/MachineUnlearning). Expected in the data folder as
 mufac/custom_{train,val,test}_dataset.csv with family_id, person_id, age_class and image_path, and
 {train,val,test}_images/ beside them; 10,025 + 1,539 + 1,504 images of 128 x 128, eight age groups.
-``subject``: whom a request names, a person or the family. ``side``: pixels, to which images are
-scaled.
+``subject``: what a request names, a person or a family. ``side``: images are resized so that their
+shorter side has so many pixels.
 Their notebooks test on val and keep test unseen; here val is for choosing and test for reporting.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from bench.config.folders import data_home
+from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.image_files import checked, decoded
+from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 VERSION = 1
 PARTS = ("train", "val", "test")
@@ -35,30 +38,30 @@ def mufac(
 ) -> Data:
     root = data_home() / "mufac"
     tables = {part: _table(root, part) for part in PARTS}
-    paths, ages, people, parts = [], [], [], []
+    paths, ages, people, of_part = [], [], [], []
     for part, table in tables.items():
         paths += [str(root / f"{part}_images" / name) for name in table["image_path"]]
         ages += table["age_class"].tolist()
         family = table["family_id"].astype(str)
         people += (family if subject == "family" else family + "/" + table["person_id"]).tolist()
-        parts += [part] * len(table)
+        of_part += [part] * len(table)
     classes, labels = np.unique(ages, return_inverse=True)
-    pixels, wrong = decoded(paths, side, scale=True)
-    kept, note = checked(paths, wrong, broken)
-    parts = np.array(parts)[kept]
+    pixels, faults = load_centres(paths, side, scratch(), scale=True)
+    kept, note = drop_unreadable(paths, faults, broken)
+    of_part = np.array(of_part)[kept]
     return Data(
         name="mufac",
         images=pixels[kept],
         labels=labels[kept],
         classes=tuple(str(name) for name in classes),
         subjects=np.unique(people, return_inverse=True)[1][kept],
-        validation=np.flatnonzero(parts == "val"),
-        test=np.flatnonzero(parts == "test"),
+        validation=np.flatnonzero(of_part == "val"),
+        test=np.flatnonzero(of_part == "test"),
         note=note,
     )
 
 
-def _table(root: Path, part: str):
+def _table(root: Path, part: str) -> pd.DataFrame:
     import pandas as pd
 
     path = root / f"custom_{part}_dataset.csv"

@@ -1,8 +1,8 @@
 """Your own data: a .npz file with x_train, y_train, x_test, y_test.
 
 Images are uint8, NHWC or NHW; rows of a table are float, [n, features]. Optional: class_names;
-lossy_train and lossy_test, indices of images that are not the originals, which every report then
-mentions. What else the file holds is left out, and that is mentioned. Read without pickle: an
+lossy_train and lossy_test, indices of images that are not the originals. Every report mentions how
+many those are, and which other arrays of the file are not used. The file is read without pickle: an
 archive that holds objects is refused.
 """
 
@@ -76,8 +76,8 @@ def _read(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             missing = [name for name in ARRAYS if name not in archive.files]
             if missing:
-                names = ", ".join(archive.files) or "nothing"
-                raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {names}")
+                holds = ", ".join(archive.files) or "nothing"
+                raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {holds}")
             used = {name: archive[name] for name in ARRAYS + OPTIONAL if name in archive.files}
             return used | {name: np.empty(0) for name in archive.files if name not in used}
     except ValueError as error:

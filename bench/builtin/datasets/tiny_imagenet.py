@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from bench.config.folders import data_home
-from bench.data.image_files import checked, decoded
+from bench.config.folders import data_home, scratch
+from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -38,8 +38,8 @@ def tiny_imagenet() -> Data:
         for file, name, *_box in (line.split("\t") for line in sorted(lines))
     ]
     paths, labels = zip(*train, *test, strict=True)
-    pixels, wrong = decoded(paths, SIDE)
-    kept, note = checked(paths, wrong, "skip")
+    pixels, faults = load_centres(paths, SIDE, scratch())
+    kept, note = drop_unreadable(paths, faults, "skip")
     return Data(
         name="tiny-imagenet",
         images=pixels[kept] if len(kept) < len(paths) else pixels,
@@ -51,7 +51,7 @@ def tiny_imagenet() -> Data:
 
 
 def _images(folder: Path) -> list[Path]:
-    paths = sorted(folder.rglob("*.JPEG"))
-    if not paths:
+    images = sorted(folder.rglob("*.JPEG"))
+    if not images:
         raise UserError(f"tiny-imagenet: no images in {folder}")
-    return paths
+    return images

@@ -32,16 +32,17 @@ from bench.builtin.datasets.formats.truefake import (
     LAYOUT,
     REAL,
     SHARES,
-    apply_split,
+    assign_parts,
     draw_split,
     find_root,
     folder_names,
     list_images,
     read_split,
 )
-from bench.config.folders import data_home
+from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.image_files import ImageFiles, checked, decoded
+from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
+from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -63,14 +64,12 @@ def truefake(
     root = find_root(data_home())
     if root is None:
         raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
-    shares = folder_names("share", share, SHARES)
-    reals, fakes = folder_names("source", real, REAL), folder_names("source", fake, FAKE)
-    return read_tree("truefake", root, shares, reals, fakes, side, splits, broken, memory)
-
-
-def stand_in(home: Path) -> str | None:
-    """The miniature, where the folder for data holds no TrueFake."""
-    return None if find_root(home) else "truefake-mini"
+    chosen = (
+        folder_names("share", share, SHARES),
+        folder_names("source", real, REAL),
+        folder_names("source", fake, FAKE),
+    )
+    return read_tree("truefake", root, *chosen, side, splits, broken, memory)
 
 
 def read_tree(
@@ -84,7 +83,7 @@ def read_tree(
     broken: str,
     memory: str = "keep",
 ) -> Data:
-    """A tree in TrueFake's layout as a data set; the miniature is read by this too."""
+    """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
     images = list_images(root, shares, real, fake)
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
@@ -94,18 +93,12 @@ def read_tree(
     positions: dict[str, np.ndarray] = {}
     absent = 0
     if split is not None:
-        images, positions, absent = apply_split(images, split)
+        images, positions, absent = assign_parts(images, split)
     if len({image.fake for image in images}) < 2:
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]
-    pixels: np.ndarray | ImageFiles
-    demand = memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY)
-    if demand:
-        pixels = ImageFiles(paths, side)
-        wrong = pixels.faults()
-    else:
-        pixels, wrong = decoded(paths, side)
-    kept, note = checked(paths, wrong, broken)
+    pixels, faults = _load(paths, side, memory)
+    kept, note = drop_unreadable(paths, faults, broken)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
         moved[kept] = np.arange(len(kept))
@@ -123,3 +116,11 @@ def read_tree(
         note="; ".join(notes),
         groups=np.array([images[place].source for place in kept]),
     )
+
+
+def _load(paths: list[str], side: int, memory: str) -> tuple[np.ndarray | ImageFiles, Faults]:
+    """The images, in memory or to be decoded on demand, and what is wrong with some files."""
+    if memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY):
+        files = ImageFiles(paths, side)
+        return files, find_faults(files, scratch())
+    return load_centres(paths, side, scratch())

@@ -75,7 +75,7 @@ def write_tree(root: Path, side: int) -> None:
 def crop(
     photograph: np.ndarray, strips: tuple[int, ...], side: int, rng: np.random.Generator
 ) -> np.ndarray:
-    """A square with some structure from these of each five strips; raises ValueError for none."""
+    """A random square that shows some structure, from the given ones of each five strips."""
     height, width = photograph.shape[:2]
     allowed = [strip for strip in range(width // STRIP) if strip % 5 in strips]
     for _attempt in range(1000):
@@ -87,37 +87,38 @@ def crop(
     raise ValueError(f"no crop of {side} x {side} with structure in 1000 attempts")
 
 
-def _halved(pixels: np.ndarray) -> np.ndarray:
+def _halve(pixels: np.ndarray) -> np.ndarray:
     """The mean of each 2 x 2 pixels, float64."""
     height, width = (length // 2 * 2 for length in pixels.shape[:2])
     blocks = pixels[:height, :width].astype(float).reshape(height // 2, 2, width // 2, 2, 3)
     return blocks.mean((1, 3))
 
 
-def _fitted(pixels: np.ndarray, like: np.ndarray) -> np.ndarray:
+def _fit(pixels: np.ndarray, like: np.ndarray) -> np.ndarray:
+    """Repeat the edge pixels up to the size of ``like``; round to uint8."""
     missing = [(0, max(0, a - b)) for a, b in zip(like.shape, pixels.shape, strict=True)]
     return np.pad(pixels, missing, mode="edge").round().clip(0, 255).astype(np.uint8)
 
 
-def doubled(pixels: np.ndarray) -> np.ndarray:
-    """Doubled pixels, then a small filter, as a transposed convolution leaves them."""
+def enlarge_by_doubling(pixels: np.ndarray) -> np.ndarray:
+    """Halve the resolution, double each pixel and blur a little, like a transposed convolution."""
     from scipy.ndimage import convolve1d
 
-    large = _halved(pixels).repeat(2, 0).repeat(2, 1)
+    large = _halve(pixels).repeat(2, 0).repeat(2, 1)
     for axis in (0, 1):
         large = convolve1d(large, [0.1, 0.8, 0.1], axis=axis, mode="nearest")
-    return _fitted(large, pixels)
+    return _fit(large, pixels)
 
 
-def interpolated(pixels: np.ndarray, order: int) -> np.ndarray:
-    """Enlarged by a spline of the order: 1 bilinear, 3 cubic."""
+def enlarge_by_spline(pixels: np.ndarray, order: int) -> np.ndarray:
+    """Halve the resolution and enlarge it by a spline: order 1 is bilinear, 3 cubic."""
     from scipy.ndimage import zoom
 
-    return _fitted(zoom(_halved(pixels), (2, 2, 1), order=order, mode="nearest"), pixels)
+    return _fit(zoom(_halve(pixels), (2, 2, 1), order=order, mode="nearest"), pixels)
 
 
 GENERATORS = {
-    "gan2": doubled,
-    "gan3": lambda pixels: interpolated(pixels, 1),
-    "sdxl": lambda pixels: interpolated(pixels, 3),
+    "gan2": enlarge_by_doubling,
+    "gan3": lambda pixels: enlarge_by_spline(pixels, 1),
+    "sdxl": lambda pixels: enlarge_by_spline(pixels, 3),
 }

@@ -1,10 +1,10 @@
 """A multilayer perceptron on all pixels or all columns: linear layers with ReLU between them.
 
-``width`` units in each of ``depth`` hidden layers. ``standardise``: batch norm without parameters
-before the first layer, its statistics the mean over all batches of training, and what lies beyond
-ten deviations cut off. A table needs it, since its columns have units of their own, and gets it
-(auto); pixels need none. So each model learns the scale from its own training set: means taken of
-the data set beforehand would tell a retrained model of what it must never have seen.
+``width`` units in each of ``depth`` hidden layers. ``standardise`` puts a batch norm without
+parameters before the first layer; its statistics are the mean over all training batches, and values
+beyond ten deviations are clipped. ``auto`` does that for tables, whose columns have units of their
+own, and not for pixels. So each model learns the scale from its own training set. Means of the
+whole data set would tell a retrained model about examples that it must never have seen.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from bench.config.limits import Count
 
 VERSION = 1
 EPS = 1e-8  # columns may vary by thousandths
-FARTHEST = 10.0  # deviations: a rare mark is hundreds away from its mean
+FARTHEST = 10.0  # deviations; a column that is rarely not 0 may be hundreds away from its mean
 
 
 def mlp(

@@ -36,7 +36,9 @@ def resnet50_nodown(
         raise UserError(f"resnet50-nodown takes grey or colour images, not {in_channels} channels")
     model: Any = build("resnet50")
     load_backbone(model, "resnet50", weights)
-    model.conv1.stride = (1, 1)
+    first = model.get_submodule("conv1")
+    assert isinstance(first, nn.Conv2d)  # torchvision's, for type checkers
+    first.stride = (1, 1)
     model.fc = nn.Linear(2048, 1 if num_classes == 2 else num_classes)
     if frozen:
         freeze(model)

@@ -25,7 +25,7 @@ def small_cnn(
     width: Count = 16,
     hidden: Count = 64,
     head: Literal["softmax", "binary"] = "softmax",
-) -> nn.Module:
+) -> nn.Sequential:
     if min(image_size) < 4:
         hint = ": add --model mlp for a table" if image_size == (1, 1) else ""
         raise UserError(f"small-cnn needs images of at least 4x4 pixels, not {image_size}{hint}")

@@ -20,7 +20,7 @@ from bench.builtin.pretrained import Normalise, build, freeze, head_name, load_b
 from bench.config.limits import Count
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.training.trainer import evaluating
+from bench.training.prediction import evaluating
 
 VERSION = 1
 NAME = "torchvision"
@@ -64,18 +64,19 @@ def torchvision_models(
     load_backbone(model, name, weights)
     if frozen:
         freeze(model)
-    _check_size(model, name, (image, image) if image else image_size)
+    height, width = (image, image) if image else image_size
+    _check_size(model, name, height, width)
     return nn.Sequential(*([Scale(image)] if image else []), Normalise(), model)
 
 
-def _check_size(model: nn.Module, name: str, size: tuple[int, int]) -> None:
-    """Raise UserError where images are too small for the network; computes shapes only."""
+def _check_size(model: nn.Module, name: str, height: int, width: int) -> None:
+    """Raise UserError if images are too small for the network; computes shapes only."""
+    images = torch.zeros(2, 3, height, width, device="meta")
     state = {key: tensor.to("meta") for key, tensor in model.state_dict().items()}
     try:
         with evaluating(model), torch.no_grad():
-            torch.func.functional_call(model, state, (torch.zeros(2, 3, *size, device="meta"),))
+            torch.func.functional_call(model, state, (images,))
     except (RuntimeError, AssertionError) as error:
-        height, width = size
         reason = str(error).partition("\n")[0]
         raise UserError(
             f"torchvision:{name} cannot take images of {height} x {width} ({reason}): scale them "

@@ -27,7 +27,7 @@ def class_removal(
 ) -> ForgetRequest:
     chosen: np.ndarray
     if of is not None:
-        chosen = _indices(training.classes, str(of))
+        chosen = np.array(_numbers(training.classes, str(of)))
     elif draw is None:
         chosen = np.arange(count)
     else:
@@ -41,9 +41,11 @@ def class_removal(
     return ForgetRequest(forget, training.labels.copy(), goal="removal")
 
 
-def _indices(classes: tuple[str, ...], names: str) -> np.ndarray:
-    """The indices of the named classes; raises UserError for a name that is no class."""
+def _numbers(classes: tuple[str, ...], names: str) -> list[int]:
+    """The numbers of classes that are named, joined by +."""
+    numbers = []
     for name in names.split("+"):
         if name not in classes:
             raise UserError(f"class[of={names}]: no class '{name}'; classes: {', '.join(classes)}")
-    return np.array([classes.index(name) for name in names.split("+")])
+        numbers.append(classes.index(name))
+    return numbers

@@ -37,9 +37,9 @@ def poison(
             note = f"class {training.classes[order[-1]]} has no partner and stays clean"
         for first, second in zip(order[0::2], order[1::2], strict=False):
             for label, other in ((first, second), (second, first)):
-                flipped[_drawn(rng, np.flatnonzero(training.labels == label), rate)] = other
+                flipped[_draw(rng, np.flatnonzero(training.labels == label), rate)] = other
     else:
-        drawn = _drawn(rng, np.arange(len(flipped)), rate)
+        drawn = _draw(rng, np.arange(len(flipped)), rate)
         shift = rng.integers(1, len(training.classes), size=len(drawn))
         flipped[drawn] = (flipped[drawn] + shift) % len(training.classes)
     forget = flipped != training.labels
@@ -51,5 +51,5 @@ def poison(
     return ForgetRequest(forget, flipped, goal="depoison", note=note)
 
 
-def _drawn(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:
+def _draw(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:
     return rng.choice(candidates, size=round(rate * len(candidates)), replace=False)

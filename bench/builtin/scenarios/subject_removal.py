@@ -47,7 +47,7 @@ def subject_removal(
 
 
 def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
-    """The unit of each image, int64 [n]: subjects that share an image are in one unit."""
+    """The unit of each image, int64 [n]; subjects that share an image form one unit."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
@@ -58,7 +58,7 @@ def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
 
 
 def _note(subjects: np.ndarray, copies: np.ndarray, units: np.ndarray, forget: np.ndarray) -> str:
-    people, taken = len(np.unique(subjects)), len(np.unique(subjects[forget]))
+    people, taken = (len(np.unique(part)) for part in (subjects, subjects[forget]))
     repeated = len(copies) - len(np.unique(copies))
     return (
         f"{taken} of {people} subjects forgotten; {repeated} training images are copies of others, "

@@ -27,7 +27,7 @@ ARRAYS = {
 
 
 class _ArraysOnly(pickle.Unpickler):
-    """Makes numpy arrays and plain values, and nothing else."""
+    """Unpickles numpy arrays and plain values, and refuses everything else."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) not in ARRAYS:
@@ -38,21 +38,35 @@ class _ArraysOnly(pickle.Unpickler):
 def read_set(
     name: str, folder: str, parts: dict[str, list[str]], meta: tuple[str, str], labels: str
 ) -> Data:
-    """``parts``: the files of train and test; ``meta``: the file and key of the class names."""
+    """Read a data set in CIFAR's format.
+
+    Parameters
+    ----------
+    name
+        The data set's name in messages, and in torchvision once it is in capitals.
+    folder
+        Its folder in the data folder.
+    parts
+        The files of train and test.
+    meta
+        The file and the key of the class names.
+    labels
+        The key of the labels.
+    """
     root = data_home() / folder
     if may_download() and not root.is_dir():
         download(name.upper())
-    batches = {part: [_read(name, root / file) for file in files] for part, files in parts.items()}
-    arrays = [batch for part in batches.values() for batch in part]
-    images = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in arrays])
-    counts = {part: sum(len(b[b"data"]) for b in batches[part]) for part in batches}
+    train, test = ([_read(name, root / file) for file in parts[p]] for p in ("train", "test"))
+    batches = [*train, *test]
+    images = np.concatenate([np.asarray(batch[b"data"], np.uint8) for batch in batches])
+    first_test = sum(len(batch[b"data"]) for batch in train)
     names = _read(name, root / meta[0])[meta[1].encode()]
     return Data(
         name=name,
         images=images.reshape(-1, 3, 32, 32).transpose(0, 2, 3, 1).copy(),
-        labels=np.concatenate([np.asarray(b[labels.encode()], np.int64) for b in arrays]),
+        labels=np.concatenate([np.asarray(b[labels.encode()], np.int64) for b in batches]),
         classes=tuple(text.decode() for text in names),
-        test=np.arange(counts["train"], counts["train"] + counts["test"]),
+        test=np.arange(first_test, len(images)),
     )
 
 

@@ -1,4 +1,4 @@
-"""MNIST's files and those that share their form: read from the data folder, packed or not.
+"""MNIST's file format (IDX), compressed or not, which other data sets share.
 
 ROOT/<Name>/raw/{train,t10k}-{images-idx3,labels-idx1}-ubyte[.gz], as torchvision lays them out.
 """
@@ -21,9 +21,9 @@ UNSIGNED = 0x08
 
 
 def read_set(name: str, folder: str, classes: tuple[str, ...]) -> Data:
-    """The data set in ``folder`` of the data folder; torchvision downloads it if that was asked."""
+    """Read a data set from ``folder`` in the data folder; download it if the user said so."""
     raw = data_home() / folder / "raw"
-    if may_download() and not all(_existing(raw / f"{part}-images-idx3-ubyte") for part in PARTS):
+    if may_download() and not all(_found(raw / f"{part}-images-idx3-ubyte") for part in PARTS):
         download(folder)
     images = [_read(raw / f"{part}-images-idx3-ubyte", 3, name) for part in PARTS]
     labels = [_read(raw / f"{part}-labels-idx1-ubyte", 1, name) for part in PARTS]
@@ -36,14 +36,14 @@ def read_set(name: str, folder: str, classes: tuple[str, ...]) -> Data:
     )
 
 
-def _existing(path: Path) -> Path | None:
+def _found(path: Path) -> Path | None:
     packed = path.with_name(path.name + ".gz")
     return next((place for place in (path, packed) if place.is_file()), None)
 
 
 def _read(path: Path, dimensions: int, name: str) -> np.ndarray:
-    """One file of unsigned bytes with so many dimensions; raises UserError in one line."""
-    place = _existing(path)
+    """One file of unsigned bytes with so many dimensions; raises UserError if it is not one."""
+    place = _found(path)
     if place is None:
         raise UserError(
             f"{name}: no {path} or {path.name}.gz: put torchvision's files there, name the data "
@@ -53,10 +53,10 @@ def _read(path: Path, dimensions: int, name: str) -> np.ndarray:
         content = (
             gzip.decompress(place.read_bytes()) if place.suffix == ".gz" else place.read_bytes()
         )
-        kind, rank = struct.unpack(">xxBB", content[:4])
-        shape = struct.unpack(f">{rank}I", content[4 : 4 + 4 * rank])
-        if (kind, rank) != (UNSIGNED, dimensions):
+        kind, ndim = struct.unpack(">xxBB", content[:4])
+        shape = struct.unpack(f">{ndim}I", content[4 : 4 + 4 * ndim])
+        if (kind, ndim) != (UNSIGNED, dimensions):
             raise ValueError(f"expected bytes in {dimensions} dimensions")
-        return np.frombuffer(content, np.uint8, offset=4 + 4 * rank).reshape(shape).copy()
+        return np.frombuffer(content, np.uint8, offset=4 + 4 * ndim).reshape(shape).copy()
     except (OSError, EOFError, zlib.error, struct.error, ValueError) as error:
         raise UserError(f"{name}: {place} is damaged: {error}") from error

@@ -1,10 +1,10 @@
-"""The layout of TrueFake on disk: who lies where, which split is whose, and images as arrays.
+"""The layout of TrueFake on disk: where each source lies, and which image belongs to which part.
 
     ROOT/<Share>/<Real|Fake>/<Source>[/<Sub>]/<digits>.<png|jpg|jpeg>
 
 S. Dell'Anna, A. Montibeller, G. Boato, TrueFake: A Real World Case Dataset of Last Generation Fake
 Images also Shared on Social Networks, IJCNN 2025 (MMLab-unitn/TrueFake-IJCNN25). Shares and sources
-go by the keys of its detector or by the names of their folders. A split is one split.json with the
+are named by the keys of its detector or by their folders. A split is one split.json with the
 lists train, val and test, or three files of these names that are plain lists; an entry is
 <Source>[/<Sub>]/<stem>, without share, label or extension, and so serves every share.
 """
@@ -62,20 +62,20 @@ def find_root(home: Path) -> Path | None:
 
 
 def folder_names(kind: str, text: str, known: dict[str, str]) -> list[str]:
-    """The folders that keys or folder names, joined by +, stand for; UserError for any other."""
+    """The folders that ``text`` names, by keys or folder names joined by +."""
     folders = {folder.lower(): folder for folder in known.values()} | known
-    names = []
+    chosen = []
     for name in text.split("+"):
         for key in GROUPS.get(name.lower(), [name]) if known is SHARES else [name]:
             if key.lower() not in folders:
                 raise unknown(kind, key, [*known, *known.values()])
-            names.append(folders[key.lower()])
-    return list(dict.fromkeys(names))
+            chosen.append(folders[key.lower()])
+    return list(dict.fromkeys(chosen))
 
 
 def list_images(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
-    """List every image of the chosen shares and sources, sorted by path, without opening any."""
-    images = []
+    """Every image of the chosen shares and sources, in sorted order; opens no file."""
+    images: list[Image] = []
     for share in shares:
         for label, sources in (("Real", real), ("Fake", fake)):
             for source in sources:
@@ -100,7 +100,7 @@ def _images(folder: Path, fake: bool, source: str) -> list[Image]:
 
 
 def read_split(folder: Path) -> dict[str, list[str]] | None:
-    """Read the lists train, val and test of a folder, in either form; None where it has none."""
+    """The lists train, val and test of a folder, in either form; None if it has none."""
     whole = folder / "split.json"
     if whole.is_file():
         lists = _json(whole)
@@ -130,10 +130,10 @@ def _json(path: Path) -> object:
         raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
-def apply_split(
+def assign_parts(
     images: list[Image], split: dict[str, list[str]]
 ) -> tuple[list[Image], dict[str, np.ndarray], int]:
-    """The images that a split names, the positions of each part, the number of missing files."""
+    """The images that a split names, the positions of each part, and how many files are missing."""
     import numpy as np
 
     part_of = {entry: part for part in PARTS for entry in split[part]}
@@ -146,7 +146,7 @@ def apply_split(
     empty = [part for part in PARTS if not len(positions[part])]
     if empty:
         raise UserError(
-            f"none of the split's {empty[0]} entries is on disk: is it of these sources?"
+            f"none of the split's {empty[0]} entries is on disk: does it belong to these sources?"
         )
     sources = {image.source for image in images}
     wanted = {entry for entry in part_of if entry.partition("/")[0] in sources}
@@ -154,10 +154,10 @@ def apply_split(
 
 
 def draw_split(images: list[Image]) -> dict[str, list[str]]:
-    """Draw 80, 10 and 10 % of the entries of each label, once for all shares.
+    """A random split: 80, 10 and 10 % of the entries of each label, the same in all shares.
 
-    An image that was posted on several networks is in several shares: it must not be learnt from
-    one and tested on another.
+    An image that was posted on several networks is in several shares. A model must not learn it
+    from one and be tested on another.
     """
     import numpy as np
 

@@ -1,0 +1,82 @@
+"""Read and write whole files, and explain in one line why that failed."""
+
+from __future__ import annotations
+
+import errno
+import os
+import uuid
+from pathlib import Path
+
+from bench.errors import UserError
+
+
+def temporary_beside(path: Path) -> Path:
+    """A new name in the folder of ``path``; `Store.open` sweeps up files with such names."""
+    return path.with_name(f".tmp-{uuid.uuid4().hex}")
+
+
+def read_file(path: Path) -> bytes:
+    """The content of a file; raises UserError if it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"cannot read {path}: {_reason(error)}") from error
+
+
+def write_atomic(path: Path, content: bytes) -> None:
+    """Write a whole file or nothing; raises UserError if the disk is full or read-only."""
+    try:
+        _replace(path, content)
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def write_error(path: Path, error: OSError) -> UserError:
+    """The message for a user whose disk is full or read-only."""
+    room = "make room or " if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+    return UserError(
+        f"cannot write {path}: {_reason(error)}; {room}choose another folder; finished work is kept"
+    )
+
+
+def require_writable(folder: Path) -> None:
+    """Create ``folder`` and write a file there; raises UserError if that fails."""
+    probe = folder / ".writable"
+    try:
+        _replace(probe, b"")
+        probe.unlink(missing_ok=True)
+    except OSError as error:
+        raise _folder_error(folder, _reason(error)) from error
+
+
+def refuse_unwritable(folder: Path) -> None:
+    """Raise UserError if ``folder`` could not be created or written; writes nothing itself."""
+    folder = folder.absolute()
+    nearest = next(path for path in (folder, *folder.parents) if os.path.lexists(path))
+    if not nearest.is_dir():
+        raise _folder_error(folder, f"{nearest} is not a folder")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise _folder_error(folder, f"{nearest}: {os.strerror(errno.EACCES)}")
+
+
+def _replace(path: Path, content: bytes) -> None:
+    """Write a file under a temporary name, then rename it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = temporary_beside(path)
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _folder_error(folder: Path, reason: str) -> UserError:
+    return UserError(f"cannot write to {folder} ({reason}): choose another folder with --out")
+
+
+def _reason(error: OSError) -> str:
+    return error.strerror or str(error)
