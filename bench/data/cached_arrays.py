@@ -63,7 +63,7 @@ def replacing(file: Path) -> Iterator[Path]:
         partial.unlink(missing_ok=True)
 
 
-def reserved(file: Path, shape: tuple[int, ...]) -> np.ndarray:
+def reserved(file: Path, shape: tuple[int, ...]) -> np.memmap:
     """A new float32 .npy file of ``shape``, mapped; raises OSError if the disk has no room."""
     array = np.lib.format.open_memmap(file, "w+", np.float32, shape)
     if hasattr(os, "posix_fallocate"):  # otherwise a full disk would kill the process later

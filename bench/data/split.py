@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -39,7 +39,7 @@ class Split:
     true_labels: np.ndarray
     validation_labels: np.ndarray
     test_labels: np.ndarray
-    goal: str
+    goal: Literal["removal", "depoison"]
     data: str
     fingerprint: str
     classes: tuple[str, ...]
@@ -58,8 +58,8 @@ class Split:
     def restored(cls, record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Split:
         """The split that ``record`` and ``arrays`` describe, see ``facts`` and ``arrays``."""
         known = {f.name for f in fields(cls)}
-        facts = {name: value for name, value in record.items() if name in known}
-        return cls(**facts | {"classes": tuple(record["classes"])}, **arrays)
+        values: dict[str, Any] = {name: value for name, value in record.items() if name in known}
+        return cls(**values | {"classes": tuple(record["classes"])} | arrays)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:

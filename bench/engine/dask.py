@@ -118,7 +118,8 @@ class Cluster:
 
     @property
     def address(self) -> str:
-        return self.client.scheduler.address
+        scheduler = self.client.scheduler
+        return "" if scheduler is None else str(scheduler.address)
 
     def make(
         self,

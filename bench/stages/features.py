@@ -43,6 +43,7 @@ class Features(Stage):
         pool, augment = networks.images(part), context.config.train.augment
         first = cell.member * PIECE
         index = torch.arange(first, min(first + PIECE, len(pool)), device=pool.device)
+        assert networks.frozen  # otherwise there is no such cell
         backbone, name, seen = networks.frozen.backbone, _seed_name(context, part), []
         with measured(networks.device, alone) as cost, torch.no_grad():
             for view in range(1 + views(context, part)):
@@ -56,8 +57,9 @@ class Features(Stage):
     def size(self, context: Context, cell: Cell) -> Size:
         images = min(PIECE, len(getattr(context.split, cell.row)) - cell.member * PIECE)
         passes = images * (1 + views(context, cell.row))
-        width = context.once(Networks).frozen.width
-        size = 2 * 4 * passes * width  # once more in the joined file
+        frozen = context.once(Networks).frozen
+        assert frozen  # otherwise there is no such cell
+        size = 2 * 4 * passes * frozen.width  # once more in the joined file
         return Size(forward=passes, bytes=size, network="backbone")
 
 

@@ -88,8 +88,8 @@ def read_population(
     made = [cell for cell in cells if context.has(cell)]
     stored = [context.store.arrays(cell.stage, context.key(cell)) for cell in made]
     for cell, arrays in zip(made, stored, strict=True):
-        for part, logits in arrays.items():
-            if not np.isfinite(logits).all():
+        for part, array in arrays.items():
+            if not np.isfinite(array).all():
                 raise UserError(
                     f"{row} {cell.member} has non-finite outputs on {part} though its weights are "
                     "finite: leave the method out, or train the models more gently (train.lr)"

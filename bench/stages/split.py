@@ -161,7 +161,7 @@ def _stratified(
     return np.sort(rest), np.sort(drawn)
 
 
-def _grouped(data: Data) -> dict[str, np.ndarray]:
+def _grouped(data: Data) -> dict[str, Any]:
     """The groups of a data set as numbers with their names, where it knows any."""
     if data.groups is None:
         return {}
