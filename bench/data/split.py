@@ -59,7 +59,7 @@ class Split:
         """The split that ``record`` and ``arrays`` describe, see ``facts`` and ``arrays``."""
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {name: value for name, value in record.items() if name in known}
-        return cls(**values | {"classes": tuple(record["classes"])} | arrays)
+        return cls(**values | dict(arrays) | {"classes": tuple(record["classes"])})
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
