@@ -55,7 +55,7 @@ def test_the_main_process_takes_the_first_gpu(device, gpus, expected):
 
 @pytest.fixture
 def pool_of_its_own():
-    """Workers that know nothing of torch would be taken for leaking when they load it later."""
+    """Workers without torch would look as if they leaked memory when they load it later."""
     yield
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
@@ -98,8 +98,8 @@ def test_where_models_are_made_is_not_in_their_keys(tmp_path):
     assert Experiment(here).key(cell) == Experiment(there).key(cell)
 
 
-def test_a_worker_is_told_the_precision_that_was_settled_on(tmp_path, monkeypatch):
-    """On another GPU bf16 might not pay: what it made there would have other keys."""
+def test_a_worker_uses_the_precision_that_the_main_process_resolved(tmp_path, monkeypatch):
+    """On another GPU bf16 might not be faster, and artefacts made there would get other keys."""
     monkeypatch.setattr("bench.training.precision.measure", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     asking = Experiment(tiny(tmp_path / "here", train={"precision": "auto"}))
     working = Experiment(asking.told.model_copy(update={"out": str(tmp_path / "there")}))
