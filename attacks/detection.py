@@ -22,8 +22,8 @@ from __future__ import annotations
 import numpy as np
 
 from bench.attacks.errors import error_rates, two_class
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
 
 VERSION = 1

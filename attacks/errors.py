@@ -13,27 +13,43 @@ too, and there is no error on Df: no model can be right on it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.stats import rankdata
 
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
-from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
+from bench.plugins.intervals import score_models
+from bench.plugins.outputs import NO_CLASS, Outputs, Panel, Population, Readout, Scores
 
 VERSION = 2
 
-READOUTS = [
-    Readout("forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"),
+FORGET = Readout(
+    "forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"
+)
+FORGET_TRUE = Readout("forget_error_true", "error on Df, true label", percent=True, short="Df true")
+OTHERS = [
     Readout(
-        "forget_error_true", "error on Df, true label", percent=True, main=True, short="Df true"
+        "retain_error",
+        "error on Dr",
+        percent=True,
+        main=True,
+        short="Dr err",
+        role="utility",
+        preference=3,
     ),
-    Readout("retain_error", "error on Dr", percent=True, main=True, short="Dr err"),
-    Readout("validation_error", "error on validation set", percent=True),
-    Readout("test_error", "error on test set", percent=True, main=True, short="test err"),
-]
-BALANCED = [
-    Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
-    for readout in READOUTS
+    Readout(
+        "validation_error", "error on validation set", percent=True, role="utility", preference=2
+    ),
+    Readout(
+        "test_error",
+        "error on test set",
+        percent=True,
+        main=True,
+        short="test err",
+        role="utility",
+        preference=1,
+    ),
 ]
 TWO_CLASS = [
     Readout("test_auc", "ROC AUC on test set"),
@@ -41,6 +57,16 @@ TWO_CLASS = [
     Readout("test_recall", "recall on test set", percent=True),
     Readout("test_f1", "F1 on test set", percent=True),
 ]
+PANEL = Panel(
+    "errors", "Errors", "dots", xlabel="error (%)", xlim=(-3, 103), behind="retrained models"
+)
+LABELS = {
+    "forget_error": "Df, trained",
+    "forget_error_true": "Df, true",
+    "retain_error": "Dr",
+    "validation_error": "validation",
+    "test_error": "test",
+}
 CLASS_GONE = (
     "the outputs of the forgotten classes are dropped before scoring, their validation and test "
     "examples left out: there is no error on Df"
@@ -69,9 +95,27 @@ def errors(outputs: Outputs) -> Scores:
         for readout, theirs in reference.items()
         for row, population in outputs.rows.items()
     ]
-    known = [*READOUTS, *BALANCED, *TWO_CLASS]
+    readouts = [readout for readout in _readouts(outputs) if readout.name in reference]
     notes = [CLASS_GONE] if "forget_error" not in reference else []
-    return Scores([r for r in known if r.name in reference], scores, notes=notes)
+    drawn = {name: label for name, label in LABELS.items() if name in reference}
+    panel = replace(PANEL, readouts=list(drawn), labels=list(drawn.values()))
+    return Scores(readouts, scores, notes, [panel])
+
+
+def _readouts(outputs: Outputs) -> list[Readout]:
+    """All readouts; where the labels of Df were poisoned, forgetting is judged by the true ones."""
+    labels = outputs.labels["forget"]
+    forget, forget_true = FORGET, FORGET_TRUE
+    if (labels.train != labels.true).any():
+        forget_true = replace(FORGET_TRUE, main=True, role="forgetting", preference=1)
+    else:
+        forget = replace(FORGET, role="forgetting", preference=1)
+    plain = [forget, forget_true, *OTHERS]
+    balanced = [
+        Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
+        for readout in plain
+    ]
+    return [*plain, *balanced, *TWO_CLASS]
 
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:

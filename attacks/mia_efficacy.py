@@ -19,15 +19,15 @@ by itself: compare with retraining.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from sklearn.svm import SVC
 
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
 from bench.config.limits import Count
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3
@@ -52,7 +52,12 @@ def mia_efficacy(
     examples: Count = 300,
     pick: Literal["spread", "first"] = "spread",
 ) -> Scores:
-    settings = {"feature": feature, "against": against, "examples": examples, "pick": pick}
+    settings: dict[str, Any] = {
+        "feature": feature,
+        "against": against,
+        "examples": examples,
+        "pick": pick,
+    }
     reference = efficacies(outputs, outputs.retrained, **settings)
     return Scores(
         READOUTS,

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from sklearn.svm import SVC
 
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import probabilities
 from bench.config.limits import Count
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 from bench.plugins.removal import FORGOTTEN_TEST
 

@@ -20,10 +20,10 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bench.attacks.shared.distinguish import held_out_claims
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import of_own_class
 from bench.config.limits import Count
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 2

@@ -138,7 +138,7 @@ def toy_outputs(models: int = 6, classes: int = 3, seed: int = 0, size: int = 40
 
 
 def check_gives_announced_finite_numbers(plugin: Plugin) -> None:
-    from bench.stages.score import check_scores
+    from bench.plugins.scores import check_scores
 
     outputs = toy_outputs()
     scores = plugin(outputs)
@@ -173,7 +173,7 @@ def check_scores_a_row_by_itself(plugin: Plugin) -> None:
 
 
 def check_survives_few_models(plugin: Plugin) -> None:
-    from bench.stages.score import check_scores
+    from bench.plugins.scores import check_scores
 
     for models in (1, 2):
         scores = plugin(toy_outputs(models))

@@ -19,11 +19,12 @@ from bench.engine.forecast import Forecast
 from bench.engine.local import Report, plan, progress, run_cells
 from bench.errors import DamagedError, UserError
 from bench.plugins.outputs import Outputs, Scores
+from bench.plugins.scores import merged
 from bench.results.extras import extras
 from bench.results.run import RECORD, Run, request_folder, write_run
 from bench.stages.context import ORIGINAL, Cell, Experiment
 from bench.stages.features import cells as feature_cells
-from bench.stages.score import gather, merged, score
+from bench.stages.score import gather, score
 from bench.stages.split import save_split
 from bench.storage.store import content_key, refuse_unwritable, write_atomic
 

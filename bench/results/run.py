@@ -16,8 +16,13 @@ from bench.errors import UserError
 from bench.plugins.card import about_of
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.registry import Plugin
+from bench.plugins.scores import arrays_of, as_record, from_record
+from bench.results.compare import as_table, compare
+from bench.results.finished import Comparison
+from bench.results.table import comparison
+from bench.results.tidy import long_table
 from bench.stages.context import Cell, Experiment
-from bench.stages.score import as_record, from_record, gather
+from bench.stages.score import gather
 from bench.storage.store import (
     describe_file,
     pack_arrays,
@@ -30,8 +35,6 @@ from bench.storage.store import (
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bench.reports.compare import Comparison
 
 RECORD = "run.json"
 CURVES, EXTRAS = "curves.npz", "extras.npz"
@@ -96,27 +99,19 @@ class Run:
 
     def scores(self) -> pd.DataFrame:
         """All numbers, tidy: one line per row and readout."""
-        from bench.reports.long import tidy
-
-        return tidy(self)
+        return long_table(self)
 
     def table(self) -> pd.DataFrame:
         """The comparison as printed: rows are methods, columns readouts."""
-        from bench.reports.table import comparison
-
         return comparison(self)
 
     def comparisons(self) -> pd.DataFrame:
         """Every pair of methods on every readout: difference, interval, p, p after Holm, better."""
-        from bench.reports.compare import as_table
-
         return as_table(self.compared)
 
     @cached_property
     def compared(self) -> list[Comparison]:
         """Every pair of methods on every readout; a report needs them three times."""
-        from bench.reports.compare import compare
-
         return compare(self)
 
     def outputs(self, row: str) -> Population:
@@ -150,7 +145,7 @@ def write_run(
     extras: Mapping[str, np.ndarray] | None = None,
 ) -> None:
     """Write the run's curves and extras, then its record."""
-    arrays = {CURVES: pack_arrays(scores.curves), EXTRAS: pack_arrays(extras or {})}
+    arrays = {CURVES: pack_arrays(arrays_of(scores)), EXTRAS: pack_arrays(extras or {})}
     for name, content in arrays.items():
         write_atomic(folder / name, content)
     config, split, data = experiment.config, experiment.split, experiment.data

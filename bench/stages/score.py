@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 import numpy as np
 
@@ -15,17 +14,16 @@ from bench.plugins.outputs import (
     Labels,
     Outputs,
     Population,
-    Readout,
     Relearning,
-    Score,
     Scores,
 )
 from bench.plugins.registry import Plugin
 from bench.plugins.removal import gone_classes, without_classes
+from bench.plugins.scores import arrays_of, as_record, check_scores, from_record
 from bench.stages.context import ORIGINAL, RETRAINED, UNTRAINED, Cell, Experiment
 from bench.storage.store import content_key
 
-VERSION = 2
+VERSION = 3
 CONSTANT = "constant"
 NOT_LEARNT = 0.1  # error of the originals on Df from which a reader is warned
 ROUNDING = 1e-4  # of the largest logit
@@ -152,10 +150,12 @@ def score(experiment: Experiment, outputs: Outputs, plugin: Plugin) -> Scores:
     )
     if not store.has("score", key):
         scores = _attacked(plugin, outputs)
-        store.write("score", key, {"attack": plugin.label, **as_record(scores)}, **scores.curves)
+        store.write(
+            "score", key, {"attack": plugin.label, **as_record(scores)}, **arrays_of(scores)
+        )
     record = store.record("score", key)
-    curves = store.arrays("score", key) if "payload" in record else {}
-    return from_record(record, curves)
+    arrays = store.arrays("score", key) if "payload" in record else {}
+    return from_record(record, arrays)
 
 
 def _stage_keys(experiment: Experiment, plugin: Plugin, used: dict[str, list[int]]) -> list[str]:
@@ -197,61 +197,3 @@ def _attacked(plugin: Plugin, outputs: Outputs) -> Scores:
         ) from error
     check_scores(plugin.label, scores)
     return scores
-
-
-def merged(labels: list[str], found: list[Scores]) -> Scores:
-    """The scores of all attacks; another variant of one carries its parameters in its names."""
-    together = Scores([], [], {}, [])
-    for label, scores in zip(labels, found, strict=True):
-        taken = {readout.name for readout in together.readouts}
-        if taken & {readout.name for readout in scores.readouts}:
-            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
-        together.readouts.extend(scores.readouts)
-        together.scores.extend(scores.scores)
-        together.curves.update(scores.curves)
-        together.notes.extend(scores.notes)
-    return together
-
-
-def with_suffix(scores: Scores, suffix: str) -> Scores:
-    """The same scores under names that end in ``suffix``."""
-    return Scores(
-        [
-            replace(
-                r,
-                name=r.name + suffix,
-                title=f"{r.title} {suffix}",
-                short=r.short and r.short + suffix,
-            )
-            for r in scores.readouts
-        ],
-        [replace(score, readout=score.readout + suffix) for score in scores.scores],
-        {name + suffix: curve for name, curve in scores.curves.items()},
-        scores.notes,
-    )
-
-
-def check_scores(label: str, scores: Scores) -> None:
-    """Raise where an attack gave a number that is not one, or that it did not announce."""
-    known = {readout.name for readout in scores.readouts}
-    for item in scores.scores:
-        if item.readout not in known:
-            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
-        if not np.isfinite(item.value):
-            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")
-
-
-def as_record(scores: Scores) -> dict[str, Any]:
-    """Plain values for JSON; curves are stored beside it."""
-    return {
-        "readouts": [asdict(readout) for readout in scores.readouts],
-        "scores": [asdict(item) for item in scores.scores],
-        "notes": scores.notes,
-    }
-
-
-def from_record(record: dict[str, Any], curves: dict[str, np.ndarray]) -> Scores:
-    """What ``as_record`` wrote."""
-    readouts = [Readout(**fields) for fields in record["readouts"]]
-    scores = [Score(**fields) for fields in record["scores"]]
-    return Scores(readouts, scores, curves, record["notes"])

@@ -15,7 +15,7 @@ from bench.attacks.shared.roc import pairwise_auc
 from bench.checks.contract import toy_outputs
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population
 from bench.plugins.registry import Registry
-from bench.stages.score import check_scores
+from bench.plugins.scores import check_scores
 from tests.attacks.test_scores import by_name, rng
 
 REGISTRY = Registry()

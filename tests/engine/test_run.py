@@ -22,6 +22,7 @@ from bench.config.schema import dump_toml
 from bench.engine.local import plan
 from bench.engine.run import mended
 from bench.errors import DamagedError, UserError
+from bench.plugins.scores import arrays_of
 from bench.stages.context import Cell, Experiment
 from tests.conftest import tiny
 
@@ -61,7 +62,7 @@ def numbers(run):
 
 def assert_same(first, second):
     pd.testing.assert_frame_equal(numbers(first), numbers(second), check_exact=True)
-    curves = first.scores_of.curves, second.scores_of.curves
+    curves = arrays_of(first.scores_of), arrays_of(second.scores_of)
     assert curves[0].keys() == curves[1].keys()
     assert all(np.array_equal(curves[0][name], curves[1][name]) for name in curves[0])
 

@@ -13,7 +13,7 @@ from bench.config.schema import Config
 from bench.errors import UserError
 from bench.plugins.outputs import Outputs, Population
 from bench.reports.notes import footnotes
-from bench.reports.plain import to_markdown
+from bench.reports.tables.text import run_markdown
 from bench.stages.context import Cell, Experiment
 from bench.stages.score import _stage_keys, gather, identical
 from tests.attacks.test_scores import populations
@@ -94,7 +94,7 @@ def test_class_removal_drops_outputs_and_test_examples(class_run):
     found = scored(class_run, "original")
     assert "forget_error" not in found
     assert found["test_error"].value < 0.5
-    assert "no error on Df" in to_markdown(class_run)
+    assert "no error on Df" in run_markdown(class_run)
 
 
 def test_scores_that_need_more_stages_are_there_when_asked_for(class_run):

@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from bench.plugins.outputs import Outputs, Readout, Score
+from bench.plugins.outputs import Outputs, Readout, Replicates, Score
 
 DRAWS = 2000
 FEWEST = 3
@@ -136,12 +136,19 @@ def score_jackknife(
     highest: Sequence[float],
     groups: int = 20,
     least: int = 1,
-) -> tuple[list[Score], dict[str, np.ndarray]]:
-    """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need."""
+) -> tuple[list[Score], list[Replicates]]:
+    """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need.
+
+    Each readout must have a target of its own.
+    """
     values, bounds, left_out = jackknife(statistics, count, highest, groups, least)
-    scores = [
-        score_population(row, readout.name, value, readout.target, count, bound)
-        for readout, value, bound in zip(readouts, values, bounds, strict=True)
-    ]
-    curves = {f"{row}|left_out|{r.name}": left_out[:, i] for i, r in enumerate(readouts)}
-    return scores, curves if len(left_out) else {}
+    scores = []
+    for readout, value, bound in zip(readouts, values, bounds, strict=True):
+        if readout.target is None:
+            raise ValueError(f"{readout.name} needs a target of its own")
+        score = score_population(row, readout.name, value, readout.target, count, bound)
+        scores.append(score)
+    if not len(left_out):
+        return scores, []
+    columns = zip(readouts, left_out.T, strict=True)
+    return scores, [Replicates(row, r.name, column, "jackknife") for r, column in columns]
