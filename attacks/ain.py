@@ -44,7 +44,9 @@ def ain(
             continue
         steps, theirs = outputs.relearning[row].steps, retrained[population.members]
 
-        def ratio(kept, steps=steps, theirs=theirs):
+        def ratio(
+            kept: np.ndarray, steps: np.ndarray = steps, theirs: np.ndarray = theirs
+        ) -> np.ndarray:
             return np.array([steps[kept].mean() / theirs[kept].mean()])
 
         row_scores, left_out = score_jackknife(row, READOUTS, ratio, len(steps), (np.inf,))

@@ -14,6 +14,7 @@ too, and there is no error on Df: no model can be right on it.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
@@ -28,28 +29,11 @@ FORGET = Readout(
     "forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"
 )
 FORGET_TRUE = Readout("forget_error_true", "error on Df, true label", percent=True, short="Df true")
+ERROR: dict[str, Any] = {"percent": True, "role": "utility"}
 OTHERS = [
-    Readout(
-        "retain_error",
-        "error on Dr",
-        percent=True,
-        main=True,
-        short="Dr err",
-        role="utility",
-        preference=3,
-    ),
-    Readout(
-        "validation_error", "error on validation set", percent=True, role="utility", preference=2
-    ),
-    Readout(
-        "test_error",
-        "error on test set",
-        percent=True,
-        main=True,
-        short="test err",
-        role="utility",
-        preference=1,
-    ),
+    Readout("retain_error", "error on Dr", main=True, short="Dr err", preference=3, **ERROR),
+    Readout("validation_error", "error on validation set", preference=2, **ERROR),
+    Readout("test_error", "error on test set", main=True, short="test err", **ERROR),
 ]
 TWO_CLASS = [
     Readout("test_auc", "ROC AUC on test set"),
@@ -107,9 +91,9 @@ def _readouts(outputs: Outputs) -> list[Readout]:
     labels = outputs.labels["forget"]
     forget, forget_true = FORGET, FORGET_TRUE
     if (labels.train != labels.true).any():
-        forget_true = replace(FORGET_TRUE, main=True, role="forgetting", preference=1)
+        forget_true = replace(FORGET_TRUE, main=True, role="forgetting")
     else:
-        forget = replace(FORGET, role="forgetting", preference=1)
+        forget = replace(FORGET, role="forgetting")
     plain = [forget, forget_true, *OTHERS]
     balanced = [
         Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)

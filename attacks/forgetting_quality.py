@@ -73,25 +73,18 @@ Epsilons = Callable[[np.ndarray, np.ndarray], np.ndarray]
 TIME_LIMIT = 0.2  # of retraining's time: the competition's rule
 FLOOR = "retrain"  # the row that shows what retraining itself scores
 
+IDEAL: dict[str, Any] = {"better": "high", "target": 1.0, "main": True}
 READOUTS = [
     Readout(
         "forgetting_quality",
         "forgetting quality F",
-        "high",
-        1.0,
-        main=True,
         short="F",
         role="attack",
         preference=2,
+        **IDEAL,
     ),
     Readout(
-        "final_score",
-        "final score F x RA x TA",
-        "high",
-        1.0,
-        main=True,
-        short="final F",
-        time_limit=TIME_LIMIT,
+        "final_score", "final score F x RA x TA", short="final F", time_limit=TIME_LIMIT, **IDEAL
     ),
 ]
 PANEL = Panel(
@@ -142,7 +135,13 @@ def forgetting_quality(
             curves.append(Curve(PANEL.name, EVERY_ROW, everyone, behind=True))
         ratios = accuracy_ratios(outputs, population)
 
-        def both_scores(kept, u=unlearned, r=retrained, everyone=everyone, ratios=ratios):
+        def both_scores(
+            kept: np.ndarray,
+            u: np.ndarray = unlearned,
+            r: np.ndarray = retrained,
+            everyone: np.ndarray = everyone,
+            ratios: list[np.ndarray] = ratios,
+        ) -> np.ndarray:
             values = everyone if len(kept) == len(u) else epsilons(u[kept], r[kept])
             quality = quality_of(variant, values, len(kept))
             return np.array([quality, quality * final_factor(ratios, kept)])

@@ -64,9 +64,11 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             unlearned = logit_confidence(population.logits[part], outputs.labels[part].train)
             retrained = references[part][population.members]
 
-            def summary(kept, u=unlearned, r=retrained):
-                found = divergences(u[kept], r[kept], edges)
-                return np.array([found.mean(), np.quantile(found, 0.95)])
+            def summary(
+                kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
+            ) -> np.ndarray:
+                values = divergences(u[kept], r[kept], edges)
+                return np.array([values.mean(), np.quantile(values, 0.95)])
 
             highest = (np.inf, np.inf)
             row_scores, left_out = score_jackknife(

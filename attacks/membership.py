@@ -33,16 +33,7 @@ VERSION = 3
 EDGES = np.linspace(0, 1, 51)  # of the bins of the attacker's confidence
 
 READOUTS = [
-    Readout(
-        "mia_auc",
-        "membership AUC",
-        "target",
-        0.5,
-        main=True,
-        short="MIA AUC",
-        role="attack",
-        preference=1,
-    ),
+    Readout("mia_auc", "membership AUC", "target", 0.5, main=True, short="MIA AUC", role="attack"),
     Readout("mia_tpr1", "membership TPR at 1 % FPR", "target", 0.01, percent=True),
     Readout("mia_tpr01", "membership TPR at 0.1 % FPR", "target", 0.001, percent=True),
     Readout("mia_f1", "membership F1 at confidence 0.5"),

@@ -59,11 +59,13 @@ def u_lira(outputs: Outputs, *, variance: Literal["auto", "example", "pooled"] =
         unlearned = confidences(population.logits["forget"])
         retrained = reference[population.members]
 
-        def found(kept, unlearned=unlearned, retrained=retrained):
-            return attack(unlearned[kept], retrained[kept], variance)
+        def judged(
+            kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
+        ) -> np.ndarray:
+            return attack(u[kept], r[kept], variance)
 
         count = len(population)
-        row_scores, left_out = score_jackknife(row, READOUTS, found, count, (1.0,) * 4, least=3)
+        row_scores, left_out = score_jackknife(row, READOUTS, judged, count, (1.0,) * 4, least=3)
         scores += row_scores
         replicates += left_out
     return Scores(READOUTS, scores, replicates=replicates)

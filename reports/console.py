@@ -10,8 +10,8 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.reports.comparison.files import grid_of, notes_of
 from bench.reports.comparison.several import Several, requests_of, side_by_side
+from bench.reports.comparison.table import grid_of, notes_of
 from bench.reports.notes import RANKS, footnotes, title
 from bench.reports.tables.grid import single
 from bench.reports.tables.terminal import rank_terminal, terminal

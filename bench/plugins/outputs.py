@@ -108,7 +108,7 @@ class Readout:
     main: bool = False
     short: str = ""
     role: Literal["", "forgetting", "attack", "utility"] = ""
-    preference: int = 5
+    preference: int = 1
     time_limit: float | None = None
     attack: str = ""
 

@@ -21,6 +21,15 @@ ARRAYS: dict[str, tuple[type, tuple[str, ...]]] = {  # list of scores -> its typ
     "per_example": (PerExample, ("values",)),
 }
 
+NAMES = {  # list of scores -> the fields that name something in this run
+    "readouts": ("name", "title", "short"),
+    "scores": ("readout",),
+    "panels": ("name", "title", "readout", "together"),
+    "curves": ("panel",),
+    "replicates": ("readout",),
+    "per_example": ("name",),
+}
+
 
 def as_record(scores: Scores) -> dict[str, Any]:
     """Plain values for JSON; ``arrays_of`` gives the arrays that belong beside them."""
@@ -96,34 +105,20 @@ def _names(scores: Scores) -> set[tuple[str, str]]:
 def with_suffix(scores: Scores, suffix: str) -> Scores:
     """The same scores under names that end in ``suffix``."""
 
-    def named(name: str) -> str:
-        return name and name + suffix
+    def renamed(item: Any, names: Sequence[str]) -> Any:
+        changes = {n: getattr(item, n) + suffix for n in names if getattr(item, n)}
+        if "title" in names:
+            changes["title"] = f"{item.title} {suffix}"
+        return replace(item, **changes)
 
-    def titled(title: str) -> str:
-        return f"{title} {suffix}"
-
-    return Scores(
-        [
-            replace(r, name=named(r.name), title=titled(r.title), short=named(r.short))
-            for r in scores.readouts
-        ],
-        [replace(score, readout=named(score.readout)) for score in scores.scores],
-        scores.notes,
-        [
-            replace(
-                panel,
-                name=named(panel.name),
-                title=titled(panel.title),
-                readout=named(panel.readout),
-                readouts=[named(name) for name in panel.readouts],
-                together=named(panel.together),
-            )
-            for panel in scores.panels
-        ],
-        [replace(curve, panel=named(curve.panel)) for curve in scores.curves],
-        [replace(one, readout=named(one.readout)) for one in scores.replicates],
-        [replace(one, name=named(one.name)) for one in scores.per_example],
-    )
+    lists = {
+        kind: [renamed(item, names) for item in getattr(scores, kind)]
+        for kind, names in NAMES.items()
+    }
+    for place, panel in enumerate(lists["panels"]):
+        shown = [name + suffix for name in panel.readouts]
+        lists["panels"][place] = replace(panel, readouts=shown)
+    return Scores(**lists, notes=scores.notes)
 
 
 def check_scores(label: str, scores: Scores) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 from bench.config.schema import dump_toml
 from bench.plugins.outputs import Readout
 from bench.reports.comparison.figure import over_settings
-from bench.reports.comparison.files import grid_of
 from bench.reports.comparison.several import requests_of
+from bench.reports.comparison.table import grid_of
 from bench.reports.figures.answer import answer, measures, utility
 from bench.reports.figures.panels import Drawing
 from bench.reports.figures.readouts import readouts as readouts_figure

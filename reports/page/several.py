@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from bench.reports.comparison.figure import panels
-from bench.reports.comparison.files import grid_of, notes_of
 from bench.reports.comparison.several import Several
+from bench.reports.comparison.table import grid_of, notes_of
 from bench.reports.page.svg import inline
 from bench.reports.page.tables import page_table
 from bench.reports.page.template import attacks, environment

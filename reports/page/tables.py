@@ -10,7 +10,7 @@ from bench.plugins.registry import needs_in_words
 from bench.reports.page.svg import anchor
 from bench.reports.style import Look
 from bench.reports.tables.grid import Grid, Line
-from bench.results.finished import CONSTANT, ORIGINAL, RETRAIN, Finished, Scored
+from bench.results.finished import CONSTANT, ORIGINAL, RETRAIN, Finished
 from bench.results.table import TARGET, number, target_text
 
 REFERENCE = {
@@ -59,11 +59,6 @@ def _line(
         "needs": needs(line.run, line.row),
         "failed": _failures(line.run, line.row),
     }
-
-
-def heads(run: Scored, readouts: Sequence[Readout]) -> list[dict[str, Any]]:
-    """Readouts with their targets."""
-    return [{"readout": readout, "target": target_text(run, readout)} for readout in readouts]
 
 
 def _wanted(readout: Readout) -> str:

@@ -14,11 +14,10 @@ from markupsafe import Markup, escape
 from bench.config.spelling import spell_value
 from bench.reports.page.about import parts
 from bench.reports.page.svg import anchor
-from bench.reports.page.tables import heads
 from bench.reports.style import THEMED
 from bench.reports.tables.grid import by_attack
 from bench.results.finished import Finished
-from bench.results.table import heading, number
+from bench.results.table import heading, number, target_text
 from bench.storage.provenance import package_version
 
 
@@ -66,7 +65,7 @@ def attacks(run: Finished) -> dict[str, dict[str, Any]]:
             "name": name,
             "anchor": anchor(name or "all"),
             "readouts": readouts,
-            "heads": heads(run, readouts),
+            "heads": [{"readout": r, "target": target_text(run, r)} for r in readouts],
             "about": parts(about.get(name, "")),
         }
         for name, readouts in by_attack(run.scores_of.readouts).items()

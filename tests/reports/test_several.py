@@ -11,9 +11,10 @@ import pytest
 
 from bench.cli.app import main
 from bench.reports.comparison.figure import Axis
-from bench.reports.comparison.files import grid_of, several_csv, several_markdown
+from bench.reports.comparison.files import several_csv, several_markdown
 from bench.reports.comparison.settings import varied
 from bench.reports.comparison.several import side_by_side
+from bench.reports.comparison.table import grid_of
 from bench.reports.page.several import several_html
 from bench.reports.tables.terminal import terminal
 from bench.results.run import Run
