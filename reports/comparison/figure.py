@@ -21,6 +21,8 @@ from bench.results.table import heading
 COLUMNS = 3
 WIDTH = 0.6  # of what a run's methods take where runs have no order, in runs
 APART = 0.012  # of the axis, between the lines of two methods: intervals must not hide each other
+READING = "bars and grey: 95 % intervals; percentages on a scale of square roots"
+TICKS = (0, 1, 5, 10, 20, 40, 60, 80, 100)  # of percentages
 Point = tuple[float, Sequence[float]]  # a value, and the ends of its interval
 
 
@@ -94,13 +96,14 @@ def over_settings(several: Several) -> Figure:
     size = (2.9 * columns + 0.3, 2.25 * lines + 0.85 + legend)
     figure = Figure(figsize=size, layout="constrained")
     plots = list(figure.subplots(lines, columns, squeeze=False).flat)
-    for axes, (name, draw) in zip(plots, drawn.items(), strict=False):
-        draw(axes)
-        axes.set_title("\n".join(textwrap.wrap(name, 40)), fontsize=9)
+    for place, (name, draw) in enumerate(drawn.items()):
+        draw(plots[place])
+        plots[place].set_title("\n".join(textwrap.wrap(name, 40)), fontsize=9)
+        if place + columns >= len(drawn):  # lowest of its column
+            plots[place].set_xlabel(Axis(several).label)
     for axes in plots[len(drawn) :]:
         axes.set_axis_off()
-    figure.suptitle(several.title, fontsize=9)
-    figure.supxlabel(Axis(several).label, fontsize=9)
+    figure.suptitle(f"{several.title}\n{READING}", fontsize=9)
     style = looks(several.rows)
     handles = [
         Line2D([], [], label=folded(row, 40, 1), **(symbol(style[row], 5) | style[row]))
@@ -128,6 +131,22 @@ def draw_readout(axes: Axes, several: Several, readout: Readout) -> None:
         if row in scores
     }
     _draw_rows(axes, several, points)
+    if readout.percent:
+        _scale_by_roots(axes)
+
+
+def _scale_by_roots(axes: Axes) -> None:
+    """Square roots of percentages: collapse fits, and a point more of a small error is seen."""
+    axes.set_yscale("function", functions=(_root, lambda root: np.sign(root) * root**2))
+    low, high = axes.get_ylim()
+    axes.set_ylim(max(low, -0.02), high)
+    ticks = [tick for tick in TICKS if low <= tick <= high]
+    if len(ticks) > 2:
+        axes.set_yticks(ticks)
+
+
+def _root(value: np.ndarray) -> np.ndarray:
+    return np.sign(value) * np.sqrt(np.abs(value))
 
 
 def draw_cost(axes: Axes, several: Several, name: str) -> None:
