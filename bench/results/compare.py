@@ -6,8 +6,8 @@ itself where low (minus it where high) is better. The difference of two losses h
 error of the paired bootstrap over models (for numbers that only a population has, the paired
 jackknife), and p by Student's t with N - 1 degrees of freedom. Over all pairs of a readout p is
 corrected as S. Holm, A Simple Sequentially Rejective Multiple Test Procedure, 1979. A method's rank
-is 1 + the number of methods that are better at the 5 % level: methods
-with equal ranks do not differ significantly.
+is 1 + the number of methods that are better at the 5 % level: methods with equal ranks do not
+differ significantly.
 """
 
 from __future__ import annotations

@@ -11,7 +11,15 @@ from rich.text import Text
 from bench.reports.tables.grid import Grid
 from bench.reports.tables.text import rank_table
 from bench.results.finished import Finished
-from bench.results.table import SAME, TARGET, Shown, heading, short_target
+from bench.results.table import (
+    SAME,
+    TARGET,
+    Shown,
+    any_failed,
+    done_text,
+    heading,
+    short_target,
+)
 
 ROOMY = 165  # columns from which intervals fit
 NAME = 24  # columns of a method's name where space is scarce
@@ -37,6 +45,8 @@ def terminal(grid: Grid, width: int = 190) -> list[Table]:
         (short if narrow else name, [Text(line.costs[i]) for line in lines])
         for i, (name, short) in enumerate(grid.costs.items())
     ]
+    if not narrow and any(any_failed(line.run) for line in lines):  # a footnote says it too
+        columns.append(("models", [Text(done_text(line.run, line.row)) for line in lines]))
     ends = [place for place, line in enumerate(lines) if line.row == TARGET]
     rules = [end - 1 for end in ends] if len(ends) == 1 else ends
     return [_table(leading, part, narrow, rules) for part in _parts(leading, columns, width)]
