@@ -14,13 +14,14 @@ too, and there is no error on Df: no model can be right on it.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
 from scipy.stats import rankdata
 
 from bench.plugins.attack import declares
-from bench.plugins.intervals import score_models
+from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import NO_CLASS, Outputs, Panel, Population, Readout, Scores
 
 VERSION = 2
@@ -66,22 +67,13 @@ WHERE = {
 
 @declares(reports=("forget", "retain", "validation", "test"))
 def errors(outputs: Outputs) -> Scores:
-    reference = _measured(outputs, outputs.retrained)
-    found = {row: _measured(outputs, population) for row, population in outputs.rows.items()}
-    scores = [
-        score_models(
-            row,
-            readout,
-            found[row][readout],
-            theirs[population.members],
-            outputs.rng("errors", readout),
-        )
-        for readout, theirs in reference.items()
-        for row, population in outputs.rows.items()
-    ]
-    readouts = [readout for readout in _readouts(outputs) if readout.name in reference]
-    notes = [CLASS_GONE] if "forget_error" not in reference else []
-    drawn = {name: label for name, label in LABELS.items() if name in reference}
+    scores = score_rows(
+        outputs, partial(_measured, outputs), lambda name: outputs.rng("errors", name)
+    )
+    known = {score.readout for score in scores}
+    readouts = [readout for readout in _readouts(outputs) if readout.name in known]
+    notes = [] if "forget_error" in known else [CLASS_GONE]
+    drawn = {name: label for name, label in LABELS.items() if name in known}
     panel = replace(PANEL, readouts=list(drawn), labels=list(drawn.values()))
     return Scores(readouts, scores, notes, [panel])
 

@@ -8,12 +8,12 @@ Bootstrap, The American Statistician 69, 2015, section 5.3). Below three models 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
-from bench.plugins.outputs import Outputs, Readout, Replicates, Score
+from bench.plugins.outputs import Outputs, Population, Readout, Replicates, Score
 
 DRAWS = 2000
 FEWEST = 3
@@ -63,6 +63,25 @@ def score_models(
         values=tuple(float(value) for value in values),
         gaps=tuple(float(value) for value in difference),
     )
+
+
+def score_rows(
+    outputs: Outputs,
+    measure: Callable[[Population], Mapping[str, np.ndarray]],
+    rng: Callable[[str], np.random.Generator],
+) -> list[Score]:
+    """Numbers that each model has, readout by readout, of every row against its retrained pairs.
+
+    ``measure``: readout -> a number of each model of a population, float [m]. ``rng``: the
+    generator for the interval of a readout.
+    """
+    reference = measure(outputs.retrained)
+    rows = {row: measure(population) for row, population in outputs.rows.items()}
+    return [
+        score_models(row, name, rows[row][name], theirs[population.members], rng(name))
+        for name, theirs in reference.items()
+        for row, population in outputs.rows.items()
+    ]
 
 
 def score_population(

@@ -17,10 +17,7 @@ from bench.plugins.card import about_of
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.registry import Plugin
 from bench.plugins.scores import arrays_of, as_record, from_record
-from bench.results.compare import as_table, compare
 from bench.results.finished import Comparison
-from bench.results.table import comparison
-from bench.results.tidy import long_table
 from bench.stages.context import Cell, Experiment
 from bench.stages.score import gather
 from bench.storage.store import (
@@ -99,19 +96,27 @@ class Run:
 
     def scores(self) -> pd.DataFrame:
         """All numbers, tidy: one line per row and readout."""
+        from bench.results.tidy import long_table  # pandas, only for who wants a table
+
         return long_table(self)
 
     def table(self) -> pd.DataFrame:
         """The comparison as printed: rows are methods, columns readouts."""
+        from bench.results.table import comparison
+
         return comparison(self)
 
     def comparisons(self) -> pd.DataFrame:
         """Every pair of methods on every readout: difference, interval, p, p after Holm, better."""
+        from bench.results.compare import as_table
+
         return as_table(self.compared)
 
     @cached_property
     def compared(self) -> list[Comparison]:
         """Every pair of methods on every readout; a report needs them three times."""
+        from bench.results.compare import compare
+
         return compare(self)
 
     def outputs(self, row: str) -> Population:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from bench.config.schema import NEUTRAL
-from bench.config.spelling import parse, spell_value
+from bench.config.spelling import spell_value
 from bench.results.finished import Finished
 
 LISTS = {"methods", "attacks", "plugins"}  # what is compared, and how: rows and columns, no setting
@@ -56,16 +56,11 @@ def flattened(run: Finished) -> dict[str, Any]:
             settings[key] = value
     settings |= {kind: _spelled(record, kind) for kind in ("scenario", "model")}
     for kind in NAMED:
-        params = record["settings"][kind] if "settings" in record else _given(record, kind)
+        params = record["settings"][kind]
         settings |= {f"{kind}.{name}": value for name, value in params.items()}
     if "request" in record:
         settings["request"] = record["request"]
     return settings
-
-
-def _given(record: Mapping[str, Any], kind: str) -> Mapping[str, Any]:
-    """What the record of an older version spelled out."""
-    return {} if kind == "dataset" else parse(record[kind]).params
 
 
 def numeric(values: Sequence[Any]) -> bool:

@@ -13,15 +13,13 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bench.plugins.outputs import Readout, Score
-from bench.reports.figures.panels import Drawing
-from bench.reports.style import FAINT, INK, SHADE, folded, lay_out, symbol
+from bench.reports.figures.panels import GUIDE, Drawing, add_floor
+from bench.reports.style import FAINT, INK, folded, lay_out, symbol
 from bench.results.costs import time_shares
-from bench.results.finished import CONSTANT, RETRAIN, Finished, Scored
+from bench.results.finished import CONSTANT, Finished, Scored
 from bench.results.table import TIME, heading
 
 LINE = 0.17  # inches of a name
-GUIDE: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": ":"}
-FLOOR: dict[str, Any] = {"color": SHADE, "alpha": 0.45, "linewidth": 0}
 
 
 def in_role(run: Scored, role: str) -> list[Readout]:
@@ -154,10 +152,7 @@ def _frame(axes: Axes, shown: Tradeoff, readout: Readout) -> None:
     ends = [end for score in scores for end in _ends(score, scale)]
     if readout.better != "high":
         ends.append(scale * scores[0].target)
-        axes.axhline(ends[-1], **GUIDE)
-    floor = shown.drawing.score(RETRAIN, readout.name)
-    if floor is not None:
-        axes.axhspan(*_ends(floor, scale), **FLOOR)
+    add_floor(axes, shown.drawing, readout, across=True)
     room = 0.06 * (max(ends) - min(ends) or 1)
     axes.set_ylim(min(ends) - room, max(ends) + room)
     axes.grid(color=FAINT, linewidth=0.3, alpha=0.6)
@@ -165,10 +160,7 @@ def _frame(axes: Axes, shown: Tradeoff, readout: Readout) -> None:
 
 def _against_utility(axes: Axes, shown: Tradeoff, forgetting: Readout, useful: Readout) -> None:
     scale, drawing = _scale(useful), shown.drawing
-    floor = drawing.score(RETRAIN, useful.name)
-    if floor is not None:
-        axes.axvline(scale * floor.target, **GUIDE)
-        axes.axvspan(*_ends(floor, scale), **FLOOR)
+    add_floor(axes, drawing, useful)
     for row in shown.rows_with(forgetting):
         x, y = drawing.score(row, useful.name), drawing.scores[row, forgetting.name]
         if x is None:

@@ -6,15 +6,16 @@ A reader of ``Panel`` in ``bench.plugins.outputs`` knows what each kind needs; h
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Score
+from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score
 from bench.plugins.removal import FORGOTTEN_TEST
 from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
-from bench.results.finished import Finished, row_order
+from bench.results.finished import RETRAIN, Finished, row_order
 from bench.results.table import number
 
 CLASSES = Panel(
@@ -25,6 +26,7 @@ CLASSES = Panel(
     ylabel="% of outputs",
     behind="retrained models",
 )
+GUIDE: dict[str, Any] = {"color": INK, "linewidth": 0.8, "linestyle": ":"}
 LETTERS = 10  # of a class's name beside a bar
 
 
@@ -234,6 +236,21 @@ def _dots(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
     add_dots(axes, drawing, {place: (row, score) for place, score in scores.items()}, scale)
     axes.set(xlim=panel.xlim, ylim=(len(panel.labels) - 0.5, -0.5))
     axes.set_yticks(range(len(panel.labels)), panel.labels)
+
+
+def add_floor(axes: Axes, drawing: Drawing, readout: Readout, across: bool = False) -> None:
+    """The target of a readout as a dotted line, and the interval of retraining again as a band.
+
+    ``across``: horizontal ones. Where more is better, the band alone says what can be reached.
+    """
+    floor, scale = drawing.score(RETRAIN, readout.name), 100 if readout.percent else 1
+    if floor is None:
+        return
+    low, high = (scale * end for end in floor.interval or (floor.value, floor.value))
+    band, line = (axes.axhspan, axes.axhline) if across else (axes.axvspan, axes.axvline)
+    band(low, high, color=SHADE, alpha=0.45, linewidth=0)
+    if readout.better != "high":
+        line(scale * floor.target, **GUIDE)
 
 
 def add_dots(

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from bench.plugins.outputs import Readout
-from bench.reports.figures.panels import Drawing, add_dots
-from bench.reports.style import FAINT, INK, SHADE, folded
-from bench.results.finished import RETRAIN, Finished
+from bench.reports.figures.panels import Drawing, add_dots, add_floor
+from bench.reports.style import FAINT, folded
+from bench.results.finished import Finished
 from bench.results.table import heading, main_readouts
 
 COLUMNS = 8  # readouts side by side
@@ -41,12 +41,7 @@ def readouts(run: Finished) -> Figure | None:
 
 def _column(axes: Axes, drawing: Drawing, readout: Readout) -> None:
     scale = 100 if readout.percent else 1
-    floor = drawing.score(RETRAIN, readout.name)
-    if floor is not None:
-        low, high = (scale * end for end in floor.interval or (floor.value, floor.value))
-        axes.axvspan(low, high, color=SHADE, alpha=0.45, linewidth=0)
-        if readout.better != "high":
-            axes.axvline(scale * floor.target, color=INK, linewidth=0.8, linestyle=":")
+    add_floor(axes, drawing, readout)
     across = axes.get_yaxis_transform()
     places = range(len(drawing.rows))
     axes.hlines(places, 0, 1, color=FAINT, linewidth=0.3, transform=across, zorder=0)

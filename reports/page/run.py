@@ -99,7 +99,7 @@ def _requests(run: Finished) -> dict[str, Any] | None:
 
 
 def _abouts(run: Finished, kind: str) -> dict[str, Any]:
-    docstrings = run.record.get("about", {}).get(kind, {})
+    docstrings = run.record["about"][kind]
     return {label: parts(text) for label, text in docstrings.items()}
 
 
@@ -122,7 +122,7 @@ def method(run: Finished, sheets: list[Sheet], row: str) -> dict[str, Any]:
         "done": done_text(run, row) if record else "",
         "notes": row_notes(run, row) if record else [],
         "failed": record["failures"] if record else [],
-        "about": parts(run.record.get("about", {}).get("methods", {}).get(row, "")),
+        "about": parts(run.record["about"]["methods"].get(row, "")),
     }
 
 

@@ -78,7 +78,7 @@ def needs(run: Finished, row: str) -> str:
     record = run.record["rows"].get(row)
     if record is None:
         return ""
-    return needs_in_words(record["needs"], record.get("prepares", bool(record["prepare_cost"])))
+    return needs_in_words(record["needs"], record["prepares"])
 
 
 def _failures(run: Finished, row: str) -> str:

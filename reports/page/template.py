@@ -59,7 +59,7 @@ def folding(name: str) -> Markup:
 
 def attacks(run: Finished) -> dict[str, dict[str, Any]]:
     """By name, every attack with its readouts and its own description."""
-    about = run.record.get("about", {}).get("attacks", {})
+    about = run.record["about"]["attacks"]
     return {
         name: {
             "name": name,
