@@ -4,29 +4,28 @@ from __future__ import annotations
 
 import base64
 import io
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable
+from typing import Any
 
 import numpy as np
 
 from bench.plugins.removal import FORGOTTEN_TEST
-from bench.reports.table import row_order
+from bench.results.finished import CONSTANT, Finished, row_order
 
-if TYPE_CHECKING:
-    from bench.results.run import Run
+Lines = list[tuple[str, list[float]]]  # rows with their shares
 
 
-def called(run: Run) -> list[dict[str, Any]]:
-    """What models call examples: of the forgotten classes where whole ones are; of both of two."""
+def predictions(run: Finished) -> list[dict[str, Any]]:
+    """Tables of what models call examples: of forgotten classes, or of both of two classes."""
     extras, classes = run.extras, [str(name) for name in run.record["data"]["classes"]]
     if "confusion|called" not in extras:
         return []
-    said = extras["confusion|called"]
     if f"confusion|{FORGOTTEN_TEST}|true" in extras:
         return [
             {
                 "title": f"What models call the {words} of class {classes[number]}",
-                "names": [classes[index] for index in said],
-                "lines": _shares(run, part, place),
+                "names": [classes[index] for index in extras["confusion|called"]],
+                "lines": [(row, shares[place].tolist()) for row, shares in _shares(run, part)],
             }
             for part, words in (("forget", "forget set"), (FORGOTTEN_TEST, "test examples"))
             for place, number in enumerate(extras[f"confusion|{part}|true"])
@@ -41,39 +40,38 @@ def called(run: Run) -> list[dict[str, Any]]:
     ]
 
 
-def by_group(run: Run) -> list[dict[str, Any]]:
+def errors_by_group(run: Finished) -> list[dict[str, Any]]:
     """Errors on test examples of each source, such as the generators of fake images."""
-    names = [str(name) for name in run.extras.get("groups|names", ())]
-    rows = [row for row in [*row_order(run)[:-1], "retrained"] if f"groups|{row}" in run.extras]
-    lines = [(row, run.extras[f"groups|{row}"].tolist()) for row in rows]
-    return [{"title": "Errors on test data by source", "names": names, "lines": lines}] * bool(rows)
+    if "groups|names" not in run.extras:
+        return []
+    names = [str(name) for name in run.extras["groups|names"]]
+    lines = [(row, errors.tolist()) for row, errors in _by_row(run, "groups")]
+    return [{"title": "Errors on test data by source", "names": names, "lines": lines}]
 
 
-def _rows_of(run: Run, part: str) -> list[str]:
-    rows = [row for row in row_order(run) if row != "constant"]
-    return [row for row in [*rows, "retrained"] if f"confusion|{part}|{row}" in run.extras]
+def _by_row(run: Finished, prefix: str) -> Iterable[tuple[str, np.ndarray]]:
+    """What is kept of each row, and of the retrained models, under a prefix."""
+    rows = [row for row in row_order(run) if row != CONSTANT]
+    names = {row: f"{prefix}|{row}" for row in [*rows, "retrained"]}
+    return [(row, run.extras[name]) for row, name in names.items() if name in run.extras]
 
 
-def _shares(run: Run, part: str, place: int) -> list[tuple[str, list[float]]]:
-    """Per row the shares of what it calls the class at ``place``."""
-    rows = _rows_of(run, part)
-    return [(row, run.extras[f"confusion|{part}|{row}"][place].tolist()) for row in rows]
+def _shares(run: Finished, part: str) -> Iterable[tuple[str, np.ndarray]]:
+    return _by_row(run, f"confusion|{part}")
 
 
-def _mistakes(run: Run, part: str) -> list[tuple[str, list[float]]]:
+def _mistakes(run: Finished, part: str) -> Lines:
     """Per row, of two classes, the shares of each that are called the other."""
-    rows = _rows_of(run, part)
-    found = [(row, run.extras[f"confusion|{part}|{row}"]) for row in rows]
-    return [(row, [float(shares[0, 1]), float(shares[1, 0])]) for row, shares in found]
+    return [(row, [float(each[0, 1]), float(each[1, 0])]) for row, each in _shares(run, part)]
 
 
-def samples(run: Run) -> list[dict[str, str]]:
+def samples(run: Finished) -> list[dict[str, str]]:
     """Some forgotten images with the label that was trained and the true one."""
     if "samples|images" not in run.extras:
         return []
     images, classes = run.extras["samples|images"], run.record["data"]["classes"]
     scale = 255.0 / float(run.extras["samples|scale"])
-    groups = run.extras.get("samples|groups", [""] * len(images))
+    groups = run.extras.get("samples|groups", np.full(len(images), ""))
     labels = (run.extras[f"samples|{kind}_labels"] for kind in ("train", "true"))
     return [
         {

@@ -39,14 +39,14 @@ def parts(docstring: str) -> About | None:
     summary, _, rest = docstring.partition("\n")
     if not summary:
         return None
-    found = [Part("")]
+    sections = [Part("")]
     for line in rest.splitlines():
         match = HEADING.match(line)
         if match:
-            found.append(Part(match.group(1)))
+            sections.append(Part(match.group(1)))
             line = line[match.end() :]
         if not line.strip():
-            found.append(Part(""))
+            sections.append(Part(""))
         else:
-            found[-1].add(line)
-    return About(summary, [part for part in found if part.lines])
+            sections[-1].add(line)
+    return About(summary, [part for part in sections if part.lines])

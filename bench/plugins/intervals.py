@@ -8,12 +8,12 @@ Bootstrap, The American Statistician 69, 2015, section 5.3). Below three models 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from scipy import stats
 
-from bench.plugins.outputs import Outputs, Readout, Score
+from bench.plugins.outputs import Outputs, Population, Readout, Replicates, Score
 
 DRAWS = 2000
 FEWEST = 3
@@ -63,6 +63,25 @@ def score_models(
         values=tuple(float(value) for value in values),
         gaps=tuple(float(value) for value in difference),
     )
+
+
+def score_rows(
+    outputs: Outputs,
+    measure: Callable[[Population], Mapping[str, np.ndarray]],
+    rng: Callable[[str], np.random.Generator],
+) -> list[Score]:
+    """Numbers that each model has, readout by readout, of every row against its retrained pairs.
+
+    ``measure``: readout -> a number of each model of a population, float [m]. ``rng``: the
+    generator for the interval of a readout.
+    """
+    reference = measure(outputs.retrained)
+    rows = {row: measure(population) for row, population in outputs.rows.items()}
+    return [
+        score_models(row, name, rows[row][name], theirs[population.members], rng(name))
+        for name, theirs in reference.items()
+        for row, population in outputs.rows.items()
+    ]
 
 
 def score_population(
@@ -136,12 +155,19 @@ def score_jackknife(
     highest: Sequence[float],
     groups: int = 20,
     least: int = 1,
-) -> tuple[list[Score], dict[str, np.ndarray]]:
-    """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need."""
+) -> tuple[list[Score], list[Replicates]]:
+    """Numbers that only a population has, by ``jackknife``: scores, and what comparisons need.
+
+    Each readout must have a target of its own.
+    """
     values, bounds, left_out = jackknife(statistics, count, highest, groups, least)
-    scores = [
-        score_population(row, readout.name, value, readout.target, count, bound)
-        for readout, value, bound in zip(readouts, values, bounds, strict=True)
-    ]
-    curves = {f"{row}|left_out|{r.name}": left_out[:, i] for i, r in enumerate(readouts)}
-    return scores, curves if len(left_out) else {}
+    scores = []
+    for readout, value, bound in zip(readouts, values, bounds, strict=True):
+        if readout.target is None:
+            raise ValueError(f"{readout.name} needs a target of its own")
+        score = score_population(row, readout.name, value, readout.target, count, bound)
+        scores.append(score)
+    if not len(left_out):
+        return scores, []
+    columns = zip(readouts, left_out.T, strict=True)
+    return scores, [Replicates(row, r.name, column, "jackknife") for r, column in columns]
