@@ -19,7 +19,7 @@ from bench.engine.forecast import Forecast
 from bench.engine.local import Report, plan, progress, run_cells
 from bench.errors import DamagedError, UserError
 from bench.plugins.outputs import Outputs, Scores
-from bench.plugins.scores import merged
+from bench.plugins.scores import merge
 from bench.results.extras import extras
 from bench.results.run import RECORD, Run, request_folder, write_run
 from bench.stages.context import ORIGINAL, Cell, Experiment
@@ -253,7 +253,7 @@ def score_all(experiment: Experiment, outputs: Outputs, report: Report) -> Score
         for scores in pool.map(lambda plugin: score(experiment, outputs, plugin), attacks):
             found.append(scores)
             report("score", len(found), len(attacks))
-    together = merged(list(experiment.attacks), found)
+    together = merge(list(experiment.attacks), found)
     whose = [
         label for label, of in zip(experiment.attacks, found, strict=True) for _ in of.readouts
     ]

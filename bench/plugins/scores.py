@@ -86,7 +86,7 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     )
 
 
-def merged(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:
+def merge(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:
     """The scores of all attacks; another variant of one carries its parameters in its names."""
     together = Scores([], [])
     for label, scores in zip(labels, parts, strict=True):

@@ -13,7 +13,7 @@ from bench.checks.contract import toy_outputs
 from bench.errors import UserError
 from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score, Scores
 from bench.plugins.registry import Registry
-from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merged
+from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merge
 from bench.reports.figures.answer import measures, utility
 from bench.reports.figures.files import figures_of, save
 from bench.reports.page.run import run_html
@@ -82,7 +82,7 @@ def test_scores_of_an_older_version_are_one_line():
 def test_another_variant_of_an_attack_has_panels_of_its_own():
     texts = ["membership", "membership[folds=2]"]
     attacks = [REGISTRY.resolve("attacks", text) for text in texts]
-    scores = merged(texts, [attack(toy_outputs()) for attack in attacks])
+    scores = merge(texts, [attack(toy_outputs()) for attack in attacks])
     names = [panel.name for panel in scores.panels]
     assert len(names) == len(set(names)) == 6
     assert "roc[folds=2]" in names
