@@ -75,7 +75,7 @@ def test_scores_come_back_from_a_record_and_its_arrays(attack):
 
 
 def test_scores_of_an_older_version_are_one_line():
-    with pytest.raises(UserError, match="older version: repeat bench score"):
+    with pytest.raises(UserError, match="older version of bench: run `bench score` again"):
         from_record({"readouts": [], "scores": [], "notes": []}, {})
 
 
