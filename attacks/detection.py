@@ -68,7 +68,7 @@ def detection(outputs: Outputs) -> Scores:
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:
     """Every readout of each model, float64 [m]; none against the label of a class that is gone."""
-    found = {}
+    numbers = {}
     for where, (part, kind, _title, _short) in WHERE.items():
         labels = getattr(outputs.labels[part], kind)
         if (labels == NO_CLASS).any():
@@ -76,5 +76,5 @@ def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]
         accuracy = 1 - error_rates(population, part, labels)
         _auc, *others = two_class(population.logits[part], labels)
         for measure, values in zip(MEASURES, (accuracy, *others), strict=True):
-            found[f"detection_{where}_{measure}"] = values
-    return found
+            numbers[f"detection_{where}_{measure}"] = values
+    return numbers

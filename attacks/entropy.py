@@ -53,7 +53,7 @@ class Measure:
 
     name: str
     unit: str
-    of: Callable[[np.ndarray, np.ndarray], np.ndarray]  # logits, labels -> [m, n]
+    values: Callable[[np.ndarray, np.ndarray], np.ndarray]  # logits, labels -> [m, n]
     counts: Callable[[np.ndarray], np.ndarray]
 
 
@@ -109,14 +109,14 @@ def entropy(outputs: Outputs) -> Scores:
     for part in PLACES:
         labels = outputs.labels[part].train
         for measure in MEASURES:
-            reference = measure.of(outputs.retrained.logits[part], labels)
+            reference = measure.values(outputs.retrained.logits[part], labels)
             reference_counts = measure.counts(reference)
             mean, js, w1 = _readouts(measure, part)
             drawn = js.name == PANEL.readout
             if drawn:
                 curves.append(Curve(PANEL.name, EVERY_ROW, reference_counts.sum(0), behind=True))
             for row, population in outputs.rows.items():
-                values = measure.of(population.logits[part], labels)
+                values = measure.values(population.logits[part], labels)
                 counts, paired = measure.counts(values), population.members
                 if drawn:
                     curves.append(Curve(PANEL.name, row, counts.sum(0)))
@@ -124,11 +124,11 @@ def entropy(outputs: Outputs) -> Scores:
                     kept.append(PerExample(row, mean.name, values.astype(np.float32)))
                 theirs, rng = reference[paired], outputs.rng("entropy", mean.name)
                 scores.append(score_models(row, mean.name, values.mean(1), theirs.mean(1), rng))
-                apart = _distances(values, theirs, counts, reference_counts[paired])
-                distances, left_out = score_jackknife(
-                    row, [js, w1], apart, len(values), (1.0, np.inf)
+                distances = _distances(values, theirs, counts, reference_counts[paired])
+                row_scores, left_out = score_jackknife(
+                    row, [js, w1], distances, len(values), (1.0, np.inf)
                 )
-                scores += distances
+                scores += row_scores
                 replicates += left_out
     return Scores(
         READOUTS,

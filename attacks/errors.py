@@ -96,17 +96,18 @@ def _readouts(outputs: Outputs) -> list[Readout]:
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:
     """Every readout of each model, float64 [m]."""
-    found = {}
+    numbers = {}
     for name, (part, kind) in WHERE.items():
         labels = getattr(outputs.labels[part], kind)
         if (labels == NO_CLASS).any():
             continue
-        found[name] = error_rates(population, part, labels)
-        found[f"{name}_balanced"] = balanced_error_rates(population, part, labels)
+        numbers[name] = error_rates(population, part, labels)
+        numbers[f"{name}_balanced"] = balanced_error_rates(population, part, labels)
     if outputs.num_classes == 2:
         values = two_class(population.logits["test"], outputs.labels["test"].true)
-        found |= {readout.name: of for readout, of in zip(TWO_CLASS, values, strict=True)}
-    return found
+        names = [readout.name for readout in TWO_CLASS]
+        numbers |= dict(zip(names, values, strict=True))
+    return numbers
 
 
 def error_rates(population: Population, part: str, labels: np.ndarray) -> np.ndarray:

@@ -36,16 +36,18 @@ def gap(outputs: Outputs) -> Scores:
     reference = measures(outputs, outputs.retrained)
     scores = []
     for row, population in outputs.rows.items():
-        apart = np.abs(measures(outputs, population) - reference[:, population.members])
-        for readout, values in zip(READOUTS, summaries(apart), strict=True):
+        differences = np.abs(measures(outputs, population) - reference[:, population.members])
+        for readout, values in zip(READOUTS, summaries(differences), strict=True):
             rng, target = outputs.rng("gap", readout.name), np.full(len(values), readout.target)
             scores.append(score_models(row, readout.name, values, target, rng))
     return Scores(READOUTS, scores)
 
 
-def summaries(apart: np.ndarray) -> np.ndarray:
+def summaries(differences: np.ndarray) -> np.ndarray:
     """Average gap, ToW and ToW-MIA, [3, m], of the absolute differences on ``measures``."""
-    return np.stack([apart.mean(0), (1 - apart[:3]).prod(0), (1 - apart[1:]).prod(0)])
+    return np.stack(
+        [differences.mean(0), (1 - differences[:3]).prod(0), (1 - differences[1:]).prod(0)]
+    )
 
 
 def measures(outputs: Outputs, population: Population) -> np.ndarray:

@@ -70,12 +70,13 @@ def efficacies(
     """The efficacy of each model, float64 [m]."""
     labels = outputs.labels
     kinds = {"retain": labels["retain"].train, against: labels[against].true}
-    size = min(examples, *(len(of) for of in kinds.values()))
+    size = min(examples, *map(len, kinds.values()))
     features = {}
-    for part, of in kinds.items():
-        last = (size if pick == "first" else len(of)) - 1
+    for part, part_labels in kinds.items():
+        last = (size if pick == "first" else len(part_labels)) - 1
         chosen = np.linspace(0, last, size).round().astype(int)
-        features[part] = feature_of(population.logits[part][:, chosen], of[chosen], feature)
+        logits = population.logits[part][:, chosen]
+        features[part] = feature_of(logits, part_labels[chosen], feature)
     forgotten = feature_of(population.logits["forget"], labels["forget"].train, feature)
     return np.array(
         [
@@ -97,14 +98,14 @@ def feature_of(logits: np.ndarray, labels: np.ndarray, feature: Feature) -> np.n
     if feature == "probabilities":
         return p
     index = own_class(p, labels)
-    found = {
+    values = {
         "confidence": lambda: of_own_class(p, labels),
         "entropy": lambda: entropy(logits),
         "modified-entropy": lambda: modified_entropy(p, index),
         "correctness": lambda: (p.argmax(-1) == labels).astype(float),
         "uncorrected-modified-entropy": lambda: uncorrected_modified_entropy(p, labels),
     }[feature]()
-    return found[..., None]
+    return values[..., None]
 
 
 def modified_entropy(p: np.ndarray, index: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:
 def machines(outputs: Outputs, pairs: np.ndarray) -> dict[int, Any]:
     """For each forgotten class the machine that tells it from its neighbour."""
     logits = outputs.retrained.logits
-    found = {}
+    classifiers = {}
     for gone in np.unique(outputs.gone["forget"]):
         inputs = logits["forget"][pairs][:, outputs.gone["forget"] == gone]
         neighbour = np.bincount(inputs.argmax(-1).ravel()).argmax()
@@ -68,8 +68,8 @@ def machines(outputs: Outputs, pairs: np.ndarray) -> dict[int, Any]:
             for side in (inputs, others)
         ]
         truth = np.repeat([1, 0], [len(side) for side in features])
-        found[int(gone)] = SVC(random_state=0).fit(np.concatenate(features), truth)
-    return found
+        classifiers[int(gone)] = SVC(random_state=0).fit(np.concatenate(features), truth)
+    return classifiers
 
 
 def recognised(

@@ -41,10 +41,10 @@ def simple_mia(
 ) -> Scores:
     rng = outputs.rng("simple-mia", against)
     labels = {"forget": outputs.labels["forget"].train, against: outputs.labels[against].true}
-    size = min(len(of) for of in labels.values())
+    size = min(map(len, labels.values()))
     if size < 2:
         return Scores(READOUTS, [], notes=["simple-mia: not scored, it needs two of each kind"])
-    drawn = {part: np.sort(rng.permutation(len(of))[:size]) for part, of in labels.items()}
+    drawn = {part: np.sort(rng.permutation(len(known))[:size]) for part, known in labels.items()}
 
     def accuracies(population: Population) -> dict[str, np.ndarray]:
         members, others = (

@@ -16,7 +16,7 @@ from bench.reports.notes import RANKS, footnotes, title
 from bench.reports.tables.grid import single
 from bench.reports.tables.terminal import rank_terminal, terminal
 from bench.reports.write import FORMATS, write_report, write_several
-from bench.results.compare import supported
+from bench.results.compare import bold_rows
 from bench.results.finished import Finished
 from bench.results.table import main_readouts
 
@@ -37,7 +37,7 @@ def show_run(
         _show(requests_of(run), console)
     else:
         say(title(run))
-        grid = single(run, main_readouts(run), supported(run.compared))
+        grid = single(run, main_readouts(run), bold_rows(run.compared))
         for table in terminal(grid, console.width):
             console.print(table)
         for note in footnotes(run):

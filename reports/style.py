@@ -106,7 +106,7 @@ def symbol(look: Look, size: float) -> dict[str, Any]:
     return shape | filled | {"linestyle": "none"}
 
 
-def folded(name: str, width: int = 24, lines: int = 2) -> str:
+def fold(name: str, width: int = 24, lines: int = 2) -> str:
     """A name on at most so many lines of ``width`` letters, broken between parameters."""
     parts = textwrap.wrap(name.replace(",", ", "), width, break_on_hyphens=False)
     if len(parts) > lines:

@@ -31,7 +31,7 @@ def attack_scores(outputs: Outputs, folds: int, trees: int, tune: bool) -> dict[
     labels = outputs.labels["forget"].train[:, None] == np.arange(outputs.num_classes)
     labels = labels.astype(np.float32)  # all zero where the class was removed
     judged = {"retrained": outputs.retrained, **outputs.rows}
-    found = {
+    confidence = {
         row: np.full(p.logits["forget"].shape[:2], np.nan, np.float32) for row, p in judged.items()
     }
     order = outputs.rng("membership", "folds").permutation(learnable_pairs(outputs))
@@ -45,10 +45,10 @@ def attack_scores(outputs: Outputs, folds: int, trees: int, tune: bool) -> dict[
             held_out = np.isin(population.members, test)
             if held_out.any():
                 features = _features(population, held_out, labels)
-                found[row][held_out] = classifier.predict_proba(features)[:, 1].reshape(
+                confidence[row][held_out] = classifier.predict_proba(features)[:, 1].reshape(
                     held_out.sum(), -1
                 )
-    return found
+    return confidence
 
 
 def learnable_pairs(outputs: Outputs) -> np.ndarray:

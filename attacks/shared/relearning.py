@@ -10,7 +10,7 @@ def unreached(attack: str, outputs: Outputs, limit: str) -> list[str]:
 
     The reference is named where the row of models retrained again, which stands for it, is not.
     """
-    missing = {row: int((~of.reached).sum()) for row, of in outputs.relearning.items()}
+    missing = {row: int((~result.reached).sum()) for row, result in outputs.relearning.items()}
     late = {
         row: f"{row} ({count} of {len(outputs.relearning[row].reached)} models)"
         for row, count in missing.items()

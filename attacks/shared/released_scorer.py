@@ -31,8 +31,8 @@ def released_epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float
     upper = np.median(retrained, axis=0) > np.median(unlearned, axis=0)
     positive = np.sort(np.where(upper, retrained, unlearned).T)
     negative = np.sort(np.where(upper, unlearned, retrained).T)
-    found = [_example(p, n, table) for p, n in zip(positive, negative, strict=True)]
-    return np.clip(found, 0, CAP)
+    epsilons = [_example(p, n, table) for p, n in zip(positive, negative, strict=True)]
+    return np.clip(epsilons, 0, CAP)
 
 
 def epsilon_table(count: int, delta: float) -> np.ndarray:
@@ -156,8 +156,8 @@ class _Intervals:
             tried = np.ones_like(caught, dtype=bool)
         else:
             tried = self.tried(rows)
-        found = self.table[np.maximum(false, 0), self.count - np.maximum(caught, 0)]
-        return np.where(tried, found, -np.inf).max()
+        epsilons = self.table[np.maximum(false, 0), self.count - np.maximum(caught, 0)]
+        return np.where(tried, epsilons, -np.inf).max()
 
     def tried(self, rows: np.ndarray) -> np.ndarray:
         """Whether one of the points l of each right end lies between two neighbouring values.

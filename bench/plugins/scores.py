@@ -66,7 +66,7 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     Raises UserError for a record of an older version, which named its arrays otherwise.
     """
     if "panels" not in record:
-        raise UserError("these scores are of an older version: repeat bench score of the run")
+        raise UserError("these scores are from an older version of bench: run `bench score` again")
     listed = {
         kind: [
             type_(
@@ -86,7 +86,7 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     )
 
 
-def merged(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:
+def merge(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:
     """The scores of all attacks; another variant of one carries its parameters in its names."""
     together = Scores([], [])
     for label, scores in zip(labels, parts, strict=True):

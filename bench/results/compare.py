@@ -87,12 +87,12 @@ def differences(readout: Readout, rows: Mapping[str, Gap]) -> list[Comparison]:
     for place, first in enumerate(names[:-1]):
         seconds = names[place + 1 :]
         centre, drawn = losses[first]
-        apart = centre - np.array([losses[name][0] for name in seconds])
+        distances = centre - np.array([losses[name][0] for name in seconds])
         replicates = drawn - np.array([losses[name][1] for name in seconds])
         error, degrees = _errors(replicates, rows[first])
         half = stats.t.ppf(1 - LEVEL / 2, degrees) * error
-        ps = p_values(apart, error, degrees)
-        columns = zip(seconds, apart, apart - half, apart + half, ps, ps, strict=True)
+        ps = p_values(distances, error, degrees)
+        columns = zip(seconds, distances, distances - half, distances + half, ps, ps, strict=True)
         pairs += [
             Comparison(readout.name, first, second, *map(float, numbers))
             for second, *numbers in columns
@@ -109,15 +109,15 @@ def _errors(drawn: np.ndarray, gap: Gap) -> tuple[np.ndarray, int]:
     return drawn.std(1) * np.sqrt(gap.models / (gap.models - 1)), gap.models - 1
 
 
-def p_values(apart: np.ndarray, error: np.ndarray, degrees: int) -> np.ndarray:
+def p_values(distances: np.ndarray, error: np.ndarray, degrees: int) -> np.ndarray:
     """Two-sided p of each difference with its standard error.
 
     Where every model says the same, the error is 0; p is then that of the sign test.
     """
-    ps = np.full(len(apart), 2.0**-degrees)
-    sure = error <= 1e-12 * np.abs(apart)
-    ps[~sure] = 2 * stats.t.sf(np.abs(apart[~sure]) / error[~sure], degrees)
-    ps[apart == 0] = 1.0
+    ps = np.full(len(distances), 2.0**-degrees)
+    sure = error <= 1e-12 * np.abs(distances)
+    ps[~sure] = 2 * stats.t.sf(np.abs(distances[~sure]) / error[~sure], degrees)
+    ps[distances == 0] = 1.0
     return ps
 
 
@@ -130,7 +130,7 @@ def holm(pairs: list[Comparison]) -> list[Comparison]:
     return [replace(pair, p_holm=corrected[index]) for index, pair in enumerate(pairs)]
 
 
-def supported(pairs: Iterable[Comparison]) -> dict[str, set[str]]:
+def bold_rows(pairs: Iterable[Comparison]) -> dict[str, set[str]]:
     """Per readout the rows that may be set in bold.
 
     None is better, some other is worse, and whatever looks nearer to the target is bold too: else a

@@ -44,7 +44,7 @@ class Shown:
         return text + (f" [{self.low}, {self.high}]" if self.low else "")
 
 
-def shown(score: Score | None, readout: Readout, best: bool = False) -> Shown:
+def format_score(score: Score | None, readout: Readout, best: bool = False) -> Shown:
     """A score in the digits of its readout."""
     if score is None:
         return Shown()
@@ -109,7 +109,7 @@ def cells(
     bold = best or {}
     return {
         row: {
-            r.name: shown(scores.get((row, r.name)), r, row in bold.get(r.name, ()))
+            r.name: format_score(scores.get((row, r.name)), r, row in bold.get(r.name, ()))
             for r in readouts
         }
         for row in row_order(run)

@@ -10,7 +10,7 @@ from bench.errors import UserError, one_line
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Outputs, Scores
-from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merged
+from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merge
 from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.gather import StoredOutputs, read_relearning
@@ -93,6 +93,6 @@ def read_scores(context: Context, request: int | None) -> Scores:
         scores = from_record(record, arrays)
         readouts = [replace(readout, attack=label) for readout in scores.readouts]
         by_attack[label] = replace(scores, readouts=readouts)
-    together = merged(list(by_attack), list(by_attack.values()))
+    together = merge(list(by_attack), list(by_attack.values()))
     notes = [*context.once(StoredOutputs).at(request).notes, *together.notes]
     return replace(together, notes=notes)

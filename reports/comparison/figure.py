@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 
 from bench.plugins.outputs import Readout, Score
 from bench.reports.comparison.several import Several
-from bench.reports.style import FAINT, INK, SHADE, Look, folded, looks, symbol
+from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, symbol
 from bench.results.finished import CONSTANT, RETRAIN
 from bench.results.table import heading
 
@@ -106,7 +106,7 @@ def over_settings(several: Several) -> Figure:
     figure.suptitle(f"{several.title}\n{READING}", fontsize=9)
     style = looks(several.rows)
     handles = [
-        Line2D([], [], label=folded(row, 40, 1), **(symbol(style[row], 5) | style[row]))
+        Line2D([], [], label=fold(row, 40, 1), **(symbol(style[row], 5) | style[row]))
         for row in rows
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=8)

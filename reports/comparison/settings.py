@@ -13,14 +13,14 @@ LISTS = {"methods", "attacks", "plugins"}  # what is compared, and how: rows and
 NAMED = ("dataset", "scenario", "model")
 
 
-def varied(runs: Sequence[Finished]) -> dict[str, list[Any]]:
+def differing_settings(runs: Sequence[Finished]) -> dict[str, list[Any]]:
     """The settings in which the runs differ: name -> value in each run, None where it has none.
 
     Parameters of a scenario, network or data set count one by one (``scenario.rate``) where all
     runs have the same one, else its spelling as a whole. Runs that do not differ are told apart by
     their folders' names (``run``).
     """
-    flat = [flattened(run) for run in runs]
+    flat = [settings_of(run) for run in runs]
     names = dict.fromkeys(name for settings in flat for name in settings)
     values = {name: [settings.get(name) for settings in flat] for name in names}
     for kind in NAMED:
@@ -43,7 +43,7 @@ def _plain_name(run: Finished, kind: str) -> str:
     return _spelled(run.record, kind).partition("[")[0]
 
 
-def flattened(run: Finished) -> dict[str, Any]:
+def settings_of(run: Finished) -> dict[str, Any]:
     """Every setting of a run that decides its numbers, by its full name."""
     record = run.record
     settings: dict[str, Any] = {"dataset": _spelled(record, "dataset")}
@@ -68,8 +68,8 @@ def numeric(values: Sequence[Any]) -> bool:
     return all(isinstance(v, int | float) and not isinstance(v, bool) for v in values)
 
 
-def ordered(runs: Sequence[Finished]) -> list[Finished]:
+def sort_by_settings(runs: Sequence[Finished]) -> list[Finished]:
     """The runs by their numeric settings; in the given order where there are none."""
-    keys = [values for values in varied(runs).values() if numeric(values)]
+    keys = [values for values in differing_settings(runs).values() if numeric(values)]
     order = sorted(range(len(runs)), key=lambda index: [values[index] for values in keys])
     return [runs[index] for index in order]

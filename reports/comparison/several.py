@@ -10,8 +10,8 @@ from typing import Any
 
 from bench.config.spelling import spell_value
 from bench.plugins.outputs import Readout
-from bench.reports.comparison.settings import numeric, ordered, varied
-from bench.results.compare import compare, supported
+from bench.reports.comparison.settings import differing_settings, numeric, sort_by_settings
+from bench.results.compare import bold_rows, compare
 from bench.results.costs import Share, shares_so_far, time_shares
 from bench.results.finished import CONSTANT, ORIGINAL, RETRAIN, Finished, method_rows
 from bench.results.table import NONE, TIME, main_readouts
@@ -67,7 +67,7 @@ class Several:
     @cached_property
     def best(self) -> list[dict[str, set[str]]]:
         """What is set in bold of each run; only its main readouts are compared, to save time."""
-        return [supported(compare(run, main_readouts(run))) for run in self.runs]
+        return [bold_rows(compare(run, main_readouts(run))) for run in self.runs]
 
     @cached_property
     def rows(self) -> list[str]:
@@ -83,8 +83,8 @@ class Several:
 
 def side_by_side(runs: Sequence[Finished]) -> Several:
     """Runs that were made one by one, ordered by the settings in which they differ."""
-    runs = ordered(runs)
-    settings = varied(runs)
+    runs = sort_by_settings(runs)
+    settings = differing_settings(runs)
     data = dict.fromkeys(run.record["data"]["name"] for run in runs)
     title = f"{', '.join(data)}: {len(runs)} runs that differ in {', '.join(settings)}"
     shares = {TIME: [time_shares(run.record) for run in runs]}

@@ -14,7 +14,7 @@ from matplotlib.ticker import FuncFormatter
 
 from bench.plugins.outputs import Readout, Score
 from bench.reports.figures.panels import GUIDE, Drawing, add_floor
-from bench.reports.style import FAINT, INK, folded, lay_out, symbol
+from bench.reports.style import FAINT, INK, fold, lay_out, symbol
 from bench.results.costs import time_shares
 from bench.results.finished import CONSTANT, Finished, Scored
 from bench.results.table import TIME, heading
@@ -92,7 +92,7 @@ def _narrow(shown: Tradeoff) -> Figure:
             axes.set_ylabel(_vertical(forgetting))
             axes.set_xlabel(_horizontal(across))
     handles = [
-        Line2D([], [], label=folded(row, 44, 1), **symbol(shown.drawing.looks[row], 6))
+        Line2D([], [], label=fold(row, 44, 1), **symbol(shown.drawing.looks[row], 6))
         for row in shown.rows
     ]
     figure.legend(handles=handles, loc="outside lower center", fontsize=8, labelspacing=0.35)
@@ -202,7 +202,7 @@ def _names(axes: Axes, shown: Tradeoff, forgetting: Readout, distance: float) ->
         look = drawing.looks[row]
         axes.plot([1.01, 1.07], [height, place], linewidth=0.7, **look, **beside)
         axes.plot([1.095], [place], **symbol(look, 4.2), **beside)
-        axes.text(1.125, place, folded(row, lines=1), va="center", fontsize=8, color=INK, **beside)
+        axes.text(1.125, place, fold(row, lines=1), va="center", fontsize=8, color=INK, **beside)
 
 
 def spread(heights: Sequence[float], distance: float) -> list[float]:

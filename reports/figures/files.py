@@ -17,7 +17,7 @@ from bench.reports.figures.answer import answer
 from bench.reports.figures.panels import Drawing, add_line, draw, frame_lines
 from bench.reports.figures.readouts import readouts
 from bench.reports.notes import title
-from bench.reports.style import SETTINGS, folded, lay_out
+from bench.reports.style import SETTINGS, fold, lay_out
 from bench.results.finished import CONSTANT, Finished
 from bench.results.table import number
 from bench.storage.files import write_atomic
@@ -73,7 +73,7 @@ def overlay(drawing: Drawing, panels: Sequence[Panel]) -> Figure:
     plots = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(plots, panels, strict=True):
         for row in rows:
-            name = folded(row, 40, 1)
+            name = fold(row, 40, 1)
             value = drawing.interval_of(first, row)
             add_line(axes, drawing, panel, row, f"{name}  {value}")
         frame_lines(axes, drawing, panel)
@@ -123,6 +123,6 @@ def grid(drawing: Drawing, panel: Panel) -> Figure:
 
 def _heading(drawing: Drawing, panel: Panel, row: str) -> str:
     """The row's name, folded between parameters, and its number."""
-    name, value = folded(row, 32, 3), drawing.number_of(panel, row)
+    name, value = fold(row, 32, 3), drawing.number_of(panel, row)
     between = "\n" if "\n" in name else "   "
     return f"{name}{between}{panel.symbol} {value}" if value else name

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.plugins.outputs import Readout
 from bench.reports.figures.panels import Drawing, add_dots, add_floor
-from bench.reports.style import FAINT, folded
+from bench.reports.style import FAINT, fold
 from bench.results.finished import Finished
 from bench.results.table import heading, main_readouts
 
@@ -22,7 +22,7 @@ def readouts(run: Finished) -> Figure | None:
     drawing, shown = Drawing(run), main_readouts(run)
     if not shown:
         return None
-    names = [folded(row, 30) for row in drawing.rows]
+    names = [fold(row, 30) for row in drawing.rows]
     lines = -(-len(shown) // COLUMNS)
     columns = -(-len(shown) // lines)
     rows = 0.19 * max(sum(1 + name.count("\n") for name in names), 1.1 * len(names))

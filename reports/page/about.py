@@ -18,10 +18,10 @@ class Part:
     def add(self, text: str) -> None:
         """Add a line of the docstring: to the one before, unless it stands apart."""
         point, indented = text.startswith("- "), text.startswith("  ")
-        before, apart = self.lines[-1] if self.lines else ("", True)
-        goes_on = indented if before.startswith("- ") else not indented and not apart
+        before, separate = self.lines[-1] if self.lines else ("", True)
+        goes_on = indented if before.startswith("- ") else not indented and not separate
         if goes_on and not point:
-            self.lines[-1] = (f"{before} {text.strip()}", apart)
+            self.lines[-1] = (f"{before} {text.strip()}", separate)
         else:
             self.lines.append((text.strip(), point or indented))
 

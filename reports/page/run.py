@@ -22,7 +22,7 @@ from bench.reports.page.template import attacks, environment
 from bench.reports.style import looks
 from bench.reports.tables.grid import single
 from bench.reports.tables.text import rank_table
-from bench.results.compare import supported
+from bench.results.compare import bold_rows
 from bench.results.costs import COSTS, SHARE, costs, time_shares
 from bench.results.finished import RETRAIN, Finished, row_order
 from bench.results.table import done_text, main_readouts
@@ -70,7 +70,7 @@ def _figures(run: Finished) -> dict[str, Any]:
 
 def _tables(run: Finished) -> dict[str, Any]:
     """The comparison, that of each attack, and the ranks."""
-    best, style = supported(run.compared), looks(row_order(run))
+    best, style = bold_rows(run.compared), looks(row_order(run))
 
     def table(readouts: list[Readout], time: bool) -> dict[str, Any]:
         return page_table(single(run, readouts, best, time), style)

@@ -10,7 +10,7 @@ import pandas as pd
 from bench.plugins.outputs import Readout
 from bench.reports.notes import BOLD, title
 from bench.reports.tables.grid import Grid, Line, by_attack, single
-from bench.results.compare import supported
+from bench.results.compare import bold_rows
 from bench.results.finished import Finished
 from bench.results.table import NONE, RETRAINED, SAME, TARGET, Shown, heading, main_readouts
 
@@ -44,7 +44,7 @@ def escape(text: str) -> str:
 
 def run_latex(run: Finished) -> str:
     """The main comparison, then each attack's readouts, as many to a table as can be read."""
-    best, scored = supported(run.compared), {s.readout for s in run.scores_of.scores}
+    best, scored = bold_rows(run.compared), {s.readout for s in run.scores_of.scores}
     tables = []
     for name, readouts in {"main": main_readouts(run), **by_attack(run.scores_of.readouts)}.items():
         known = [readout for readout in readouts if readout.name in scored]

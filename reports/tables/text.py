@@ -10,7 +10,7 @@ import pandas as pd
 
 from bench.reports.notes import BOLD, RANKS, footnotes, title
 from bench.reports.tables.grid import Grid, by_attack, single
-from bench.results.compare import ranks, supported
+from bench.results.compare import bold_rows, ranks
 from bench.results.costs import time_shares
 from bench.results.finished import Finished
 from bench.results.table import NONE, TIME, Shown, done_text, heading, share_text
@@ -33,7 +33,7 @@ def run_values(run: Finished) -> dict[str, Any]:
     rows = run.record["rows"]
     return {
         **{name: run.record[name] for name in kept},
-        "failures": {row: of["failures"] for row, of in rows.items() if of["failures"]},
+        "failures": {row: record["failures"] for row, record in rows.items() if record["failures"]},
         "notes": footnotes(run),
         "scores": json.loads(long_table(run).to_json(orient="records")),
     }
@@ -49,7 +49,7 @@ def rank_table(run: Finished, short: bool = False) -> pd.DataFrame | None:
 
 def run_markdown(run: Finished) -> str:
     """The comparison, attack by attack, and what a reader must know beneath it."""
-    best, parts = supported(run.compared), [f"# {_escape(title(run))}", ""]
+    best, parts = bold_rows(run.compared), [f"# {_escape(title(run))}", ""]
     for name, readouts in by_attack(run.scores_of.readouts).items():
         parts += [f"## {_escape(name)}", ""] if name else []
         parts += [*grid_markdown(single(run, readouts, best, time=False)), ""]

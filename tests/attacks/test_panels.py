@@ -12,7 +12,7 @@ import bench
 from bench.errors import UserError
 from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score, Scores
 from bench.plugins.registry import Registry
-from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merged
+from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merge
 from bench.plugins.toy_outputs import toy_outputs
 from bench.reports.figures.answer import measures, utility
 from bench.reports.figures.files import figures_of, save
@@ -75,14 +75,14 @@ def test_scores_come_back_from_a_record_and_its_arrays(attack):
 
 
 def test_scores_of_an_older_version_are_one_line():
-    with pytest.raises(UserError, match="older version: repeat bench score"):
+    with pytest.raises(UserError, match="older version of bench: run `bench score` again"):
         from_record({"readouts": [], "scores": [], "notes": []}, {})
 
 
 def test_another_variant_of_an_attack_has_panels_of_its_own():
     texts = ["membership", "membership[folds=2]"]
     attacks = [REGISTRY.resolve("attacks", text) for text in texts]
-    scores = merged(texts, [attack(toy_outputs()) for attack in attacks])
+    scores = merge(texts, [attack(toy_outputs()) for attack in attacks])
     names = [panel.name for panel in scores.panels]
     assert len(names) == len(set(names)) == 6
     assert "roc[folds=2]" in names

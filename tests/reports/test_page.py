@@ -19,7 +19,7 @@ from bench.reports.page.run import run_html
 from bench.reports.page.sheets import Sheet
 from bench.reports.tables.latex import escape, run_latex
 from bench.reports.tables.text import json_text, run_markdown, run_values
-from bench.results.compare import supported
+from bench.results.compare import bold_rows
 from bench.results.finished import Comparison
 from bench.results.run import Run
 from bench.results.table import number
@@ -167,7 +167,7 @@ def test_latex_has_the_structure_of_booktabs(tiny_run):
 
 
 def test_only_what_the_data_support_is_bold(tiny_run, tiny_page):
-    best = supported(tiny_run.compared)
+    best = bold_rows(tiny_run.compared)
     bold = {pair.better for pair in tiny_run.compared if pair.better}
     assert all(rows <= bold for rows in best.values())
     for row in ("original", "retrain", "constant"):
@@ -180,11 +180,11 @@ def test_nothing_is_bold_beside_a_plain_number_that_looks_better():
         return Comparison("F", first, second, difference, -1.0, 1.0, p, p)
 
     told = pair("b", "c", -0.1, 0.01)
-    assert supported([told]) == {"F": {"b"}}
+    assert bold_rows([told]) == {"F": {"b"}}
     looks_better = [pair("a", "b", -0.2, 0.9), pair("a", "c", -0.3, 0.9)]
-    assert supported([told, *looks_better]) == {"F": set()}
+    assert bold_rows([told, *looks_better]) == {"F": set()}
     both = [pair("a", "b", -0.2, 0.9), pair("a", "c", -0.3, 0.01)]
-    assert supported([told, *both]) == {"F": {"a", "b"}}
+    assert bold_rows([told, *both]) == {"F": {"a", "b"}}
 
 
 def test_names_stay_text_and_a_run_without_extras_is_shown(tiny_run):

@@ -16,25 +16,27 @@ from bench.reports.tables.grid import single
 from bench.reports.tables.terminal import terminal
 from bench.reports.tables.text import run_markdown
 from bench.reports.write import write_report
-from bench.results.compare import supported
+from bench.results.compare import bold_rows
 from bench.results.run import Run
-from bench.results.table import main_readouts, number, shown
+from bench.results.table import format_score, main_readouts, number
 from tests.helpers.tiny_run import REPORT_FILES
 
 
 def printed(run, width):
     """The tables of a run as a terminal of so many columns shows them."""
-    return terminal(single(run, main_readouts(run), supported(run.compared)), width)
+    return terminal(single(run, main_readouts(run), bold_rows(run.compared)), width)
 
 
 def test_cells_by_hand():
     percent, plain = Readout("a", "A", percent=True), Readout("b", "B", "low", 0.0)
     score = Score("row", "a", 0.1234, 0.1, 5, (0.1, 0.15), 0.02, 0.02, (-0.01, 0.05))
-    assert str(shown(score, percent)) == "12.3 ±2.0 ≈ [10.0, 15.0]"
+    assert str(format_score(score, percent)) == "12.3 ±2.0 ≈ [10.0, 15.0]"
     apart = dataclasses.replace(score, gap_interval=(0.01, 0.05))
-    assert str(shown(apart, percent)) == "12.3 ±2.0 [10.0, 15.0]"
-    assert str(shown(dataclasses.replace(score, interval=None, spread=None), plain)) == "0.123"
-    assert str(shown(None, plain)) == "-"
+    assert str(format_score(apart, percent)) == "12.3 ±2.0 [10.0, 15.0]"
+    assert (
+        str(format_score(dataclasses.replace(score, interval=None, spread=None), plain)) == "0.123"
+    )
+    assert str(format_score(None, plain)) == "-"
     assert number(-0.0001, plain) == "0.000"
 
 

@@ -12,7 +12,7 @@ import pytest
 from bench.cli.app import main
 from bench.reports.comparison.figure import Axis
 from bench.reports.comparison.files import several_csv, several_markdown
-from bench.reports.comparison.settings import varied
+from bench.reports.comparison.settings import differing_settings
 from bench.reports.comparison.several import side_by_side
 from bench.reports.comparison.table import grid_of
 from bench.reports.page.several import several_html
@@ -71,14 +71,14 @@ def test_any_setting_may_vary(tiny_run, tmp_path, changes, name, value):
     if "train" in changes.get("config", {}):
         merged["config"]["train"] = tiny_run.record["config"]["train"] | {"epochs": 99}
     other = Run.load(as_if(tiny_run, tmp_path / "other", **merged))
-    found = varied([tiny_run, other])
+    found = differing_settings([tiny_run, other])
     assert list(found) == [name]
     assert found[name][1] == value
 
 
 def test_what_does_not_change_numbers_is_no_setting(tiny_run, tmp_path):
     other = as_if(tiny_run, tmp_path / "other", **record(tiny_run, jobs=7, out="elsewhere"))
-    assert list(varied([tiny_run, Run.load(other)])) == ["run"]
+    assert list(differing_settings([tiny_run, Run.load(other)])) == ["run"]
 
 
 def test_the_combined_tables_agree_with_the_long_one(several):
