@@ -18,10 +18,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.attacks.shared.intervals import score_jackknife
 from bench.attacks.shared.relearning import unreached
 from bench.config.limits import Count, OpenFraction, Positive
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_jackknife
 from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1
@@ -38,16 +38,19 @@ def ain(
     margin: OpenFraction = 0.05,
 ) -> Scores:
     retrained = outputs.relearning["retrained"].steps
-    scores, curves = [], {}
+    scores, replicates = [], []
     for row, population in outputs.rows.items():
         if row not in outputs.relearning:  # the constant predictor has no weights
             continue
         steps, theirs = outputs.relearning[row].steps, retrained[population.members]
 
-        def ratio(kept, steps=steps, theirs=theirs):
+        def ratio(
+            kept: np.ndarray, steps: np.ndarray = steps, theirs: np.ndarray = theirs
+        ) -> np.ndarray:
             return np.array([steps[kept].mean() / theirs[kept].mean()])
 
-        of_row, left_out = score_jackknife(row, READOUTS, ratio, len(steps), (np.inf,))
-        scores += of_row
-        curves |= left_out
-    return Scores(READOUTS, scores, curves, unreached("ain", outputs, f"{epochs} epochs"))
+        row_scores, left_out = score_jackknife(row, READOUTS, ratio, len(steps), (np.inf,))
+        scores += row_scores
+        replicates += left_out
+    notes = unreached("ain", outputs, f"{epochs} epochs")
+    return Scores(READOUTS, scores, notes, replicates=replicates)

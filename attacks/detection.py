@@ -19,11 +19,13 @@ not forgetting: their 50 % run ended there.
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from bench.attacks.errors import error_rates, two_class
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
 
 VERSION = 1
@@ -55,23 +57,13 @@ def detection(outputs: Outputs) -> Scores:
         return Scores(
             [], [], notes=[f"detection is for two classes, here are {number}: see errors"]
         )
-    reference = _measured(outputs, outputs.retrained)
-    found = {row: _measured(outputs, population) for row, population in outputs.rows.items()}
-    scores = [
-        score_models(
-            row,
-            readout.name,
-            found[row][readout.name],
-            reference[readout.name][population.members],
-            outputs.rng("detection", readout.name),
-        )
-        for readout in READOUTS
-        if readout.name in reference
-        for row, population in outputs.rows.items()
-    ]
+    scores = score_rows(
+        outputs, partial(_measured, outputs), lambda name: outputs.rng("detection", name)
+    )
+    known = {score.readout for score in scores}
     size = len(outputs.labels["retain"].train)
     note = f"clean: the {size} examples of Dr whose outputs are stored (retain_sample)"
-    return Scores([r for r in READOUTS if r.name in reference], scores, notes=[note])
+    return Scores([r for r in READOUTS if r.name in known], scores, [note])
 
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:

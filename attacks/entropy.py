@@ -9,9 +9,8 @@ values themselves, of all outputs of all models together.
 Deviations: the paper shows pictures only. Ours have its bins, 100 of width 0.2 between log H = -19
 and 1; H below e^-19 (a saturated softmax has log 0 in the published code) counts in the first bin.
 Confidences have 50 bins of width 0.02. With few models two honest populations do not score 0:
-compare with the `retrain` row. Values on Df are kept (curves "<row>|forget_entropy" and
-"<row>|forget_confidence", models x examples). Where a class was removed, confidence is that of the
-likeliest class.
+compare with the `retrain` row. Values on Df are kept (``per_example``, models x examples). Where a
+class was removed, confidence is that of the likeliest class.
 """
 
 from __future__ import annotations
@@ -21,11 +20,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from bench.attacks.shared.intervals import score_jackknife, score_models
 from bench.attacks.shared.probabilities import entropy as entropy_of
 from bench.attacks.shared.probabilities import of_own_class, probabilities
 from bench.plugins.attack import declares
-from bench.plugins.outputs import Outputs, Readout, Scores
+from bench.plugins.intervals import score_jackknife, score_models
+from bench.plugins.outputs import EVERY_ROW, Curve, Outputs, Panel, PerExample, Readout, Scores
 
 VERSION = 2
 PLACES = {"forget": "Df", "retain": "Dr", "test": "test data"}
@@ -56,21 +55,29 @@ class Measure:
     unit: str
     of: Callable[[np.ndarray, np.ndarray], np.ndarray]  # logits, labels -> [m, n]
     counts: Callable[[np.ndarray], np.ndarray]
-    histogram: str  # the name of the histogram's curve
 
 
 MEASURES = [
-    Measure(
-        "entropy", " (nats)", lambda z, _labels: entropy_of(z), log_entropy_counts, "log_entropy"
-    ),
+    Measure("entropy", " (nats)", lambda z, _labels: entropy_of(z), log_entropy_counts),
     Measure(
         "confidence",
         "",
         lambda z, labels: of_own_class(probabilities(z), labels),
         confidence_counts,
-        "confidence_in_label",
     ),
 ]
+PANEL = Panel(
+    "entropy",
+    "Entropy on the forget set",
+    "histogram",
+    xlabel="log of the outputs' entropy (nats)",
+    ylabel="share",
+    xlim=(None, 1),
+    edges=EDGES.tolist(),
+    behind="retrained models",
+    readout="forget_entropy_js",
+    symbol="JS",
+)
 
 
 def _readouts(measure: Measure, part: str) -> list[Readout]:
@@ -86,6 +93,8 @@ def _readouts(measure: Measure, part: str) -> list[Readout]:
             0.0,
             main=main,
             short="H JS" if main else "",
+            role="forgetting" if main else "",
+            preference=2,
         ),
         Readout(f"{on}_w1", f"{where}: Wasserstein to retrained{measure.unit}", "low", 0.0),
     ]
@@ -96,28 +105,39 @@ READOUTS = [r for part in PLACES for measure in MEASURES for r in _readouts(meas
 
 @declares(reports=("retain", "test"))
 def entropy(outputs: Outputs) -> Scores:
-    scores, curves = [], {"|edges": EDGES, "|confidence_edges": CONFIDENCE_EDGES}
+    scores, curves, replicates, kept = [], [], [], []
     for part in PLACES:
         labels = outputs.labels[part].train
         for measure in MEASURES:
             reference = measure.of(outputs.retrained.logits[part], labels)
-            histogram = measure.histogram + ("" if part == "forget" else f"_{part}")
             reference_counts = measure.counts(reference)
-            curves[f"retrained|{histogram}"] = reference_counts.sum(0)
             mean, js, w1 = _readouts(measure, part)
+            drawn = js.name == PANEL.readout
+            if drawn:
+                curves.append(Curve(PANEL.name, EVERY_ROW, reference_counts.sum(0), behind=True))
             for row, population in outputs.rows.items():
                 values = measure.of(population.logits[part], labels)
                 counts, paired = measure.counts(values), population.members
-                curves[f"{row}|{histogram}"] = counts.sum(0)
+                if drawn:
+                    curves.append(Curve(PANEL.name, row, counts.sum(0)))
                 if part == "forget":
-                    curves[f"{row}|forget_{measure.name}"] = values.astype(np.float32)
+                    kept.append(PerExample(row, mean.name, values.astype(np.float32)))
                 theirs, rng = reference[paired], outputs.rng("entropy", mean.name)
                 scores.append(score_models(row, mean.name, values.mean(1), theirs.mean(1), rng))
                 apart = _distances(values, theirs, counts, reference_counts[paired])
-                of_row, left_out = score_jackknife(row, [js, w1], apart, len(values), (1.0, np.inf))
-                scores += of_row
-                curves |= left_out
-    return Scores(READOUTS, scores, curves)
+                distances, left_out = score_jackknife(
+                    row, [js, w1], apart, len(values), (1.0, np.inf)
+                )
+                scores += distances
+                replicates += left_out
+    return Scores(
+        READOUTS,
+        scores,
+        panels=[PANEL],
+        curves=curves,
+        replicates=replicates,
+        per_example=kept,
+    )
 
 
 def _distances(

@@ -13,27 +13,28 @@ too, and there is no error on Df: no model can be right on it.
 
 from __future__ import annotations
 
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
 import numpy as np
 from scipy.stats import rankdata
 
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
-from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores
+from bench.plugins.intervals import score_rows
+from bench.plugins.outputs import NO_CLASS, Outputs, Panel, Population, Readout, Scores
 
 VERSION = 2
 
-READOUTS = [
-    Readout("forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"),
-    Readout(
-        "forget_error_true", "error on Df, true label", percent=True, main=True, short="Df true"
-    ),
-    Readout("retain_error", "error on Dr", percent=True, main=True, short="Dr err"),
-    Readout("validation_error", "error on validation set", percent=True),
-    Readout("test_error", "error on test set", percent=True, main=True, short="test err"),
-]
-BALANCED = [
-    Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
-    for readout in READOUTS
+FORGET = Readout(
+    "forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"
+)
+FORGET_TRUE = Readout("forget_error_true", "error on Df, true label", percent=True, short="Df true")
+ERROR: dict[str, Any] = {"percent": True, "role": "utility"}
+OTHERS = [
+    Readout("retain_error", "error on Dr", main=True, short="Dr err", preference=3, **ERROR),
+    Readout("validation_error", "error on validation set", preference=2, **ERROR),
+    Readout("test_error", "error on test set", main=True, short="test err", **ERROR),
 ]
 TWO_CLASS = [
     Readout("test_auc", "ROC AUC on test set"),
@@ -41,6 +42,16 @@ TWO_CLASS = [
     Readout("test_recall", "recall on test set", percent=True),
     Readout("test_f1", "F1 on test set", percent=True),
 ]
+PANEL = Panel(
+    "errors", "Errors", "dots", xlabel="error (%)", xlim=(-3, 103), behind="retrained models"
+)
+LABELS = {
+    "forget_error": "Df, trained",
+    "forget_error_true": "Df, true",
+    "retain_error": "Dr",
+    "validation_error": "validation",
+    "test_error": "test",
+}
 CLASS_GONE = (
     "the outputs of the forgotten classes are dropped before scoring, their validation and test "
     "examples left out: there is no error on Df"
@@ -56,22 +67,31 @@ WHERE = {
 
 @declares(reports=("forget", "retain", "validation", "test"))
 def errors(outputs: Outputs) -> Scores:
-    reference = _measured(outputs, outputs.retrained)
-    found = {row: _measured(outputs, population) for row, population in outputs.rows.items()}
-    scores = [
-        score_models(
-            row,
-            readout,
-            found[row][readout],
-            theirs[population.members],
-            outputs.rng("errors", readout),
-        )
-        for readout, theirs in reference.items()
-        for row, population in outputs.rows.items()
+    scores = score_rows(
+        outputs, partial(_measured, outputs), lambda name: outputs.rng("errors", name)
+    )
+    known = {score.readout for score in scores}
+    readouts = [readout for readout in _readouts(outputs) if readout.name in known]
+    notes = [] if "forget_error" in known else [CLASS_GONE]
+    drawn = {name: label for name, label in LABELS.items() if name in known}
+    panel = replace(PANEL, readouts=list(drawn), labels=list(drawn.values()))
+    return Scores(readouts, scores, notes, [panel])
+
+
+def _readouts(outputs: Outputs) -> list[Readout]:
+    """All readouts; where the labels of Df were poisoned, forgetting is judged by the true ones."""
+    labels = outputs.labels["forget"]
+    forget, forget_true = FORGET, FORGET_TRUE
+    if (labels.train != labels.true).any():
+        forget_true = replace(FORGET_TRUE, main=True, role="forgetting")
+    else:
+        forget = replace(FORGET, role="forgetting")
+    plain = [forget, forget_true, *OTHERS]
+    balanced = [
+        Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
+        for readout in plain
     ]
-    known = [*READOUTS, *BALANCED, *TWO_CLASS]
-    notes = [CLASS_GONE] if "forget_error" not in reference else []
-    return Scores([r for r in known if r.name in reference], scores, notes=notes)
+    return [*plain, *balanced, *TWO_CLASS]
 
 
 def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:

@@ -26,20 +26,19 @@ competition: delta 1e-5, epsilon capped at 50, ceil(ln(N - 1)) / 0.5 bins and 0 
   the largest of about 160,000 rules is biased upwards, so that even retraining scores about 0.2.
 F depends on N and on the variant: never compare across either, and read it beside the `retrain`
 row, its ceiling. The interval is a jackknife over pairs of models: drawing models twice would fake
-separations. Epsilons of all examples are kept (curves "<row>|epsilon").
+separations. Epsilons of all examples are kept, as the curves of the panel.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from bench.attacks.errors import error_rates
 from bench.attacks.shared.distinguish import logistic_rates, threshold_rates
-from bench.attacks.shared.intervals import lone_models, score_jackknife
 from bench.attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,
@@ -48,12 +47,13 @@ from bench.attacks.shared.probabilities import (
 from bench.attacks.shared.released_scorer import released_epsilons
 from bench.config.limits import Count, OpenFraction
 from bench.plugins.attack import declares
-from bench.plugins.outputs import Outputs, Population, Readout, Scores
+from bench.plugins.intervals import lone_models, score_jackknife
+from bench.plugins.outputs import EVERY_ROW, Curve, Outputs, Panel, Population, Readout, Scores
 
 VERSION = 4
 BIN_WIDTH, BINS = 0.5, 13
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
-SETTINGS = {  # what each variant takes where a user says nothing else
+SETTINGS: dict[str, dict[str, Any]] = {  # what each variant takes where a user says nothing else
     "report": {"delta": 0.01, "statistic": "logit-confidence", "direction": "both", "splits": 3},
     "notebook": {"delta": 0.01, "statistic": "largest-loss", "direction": "up", "splits": 2},
     "competition": {"delta": 1e-5, "statistic": "logit-confidence"},
@@ -62,10 +62,37 @@ GROUPS = {"report": 20, "notebook": 20, "competition": 10}  # of the jackknife
 LEAST = {"report": 2, "notebook": 2, "competition": 3}  # models that are a distribution
 Epsilons = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
+TIME_LIMIT = 0.2  # of retraining's time: the competition's rule
+FLOOR = "retrain"  # the row that shows what retraining itself scores
+
+IDEAL: dict[str, Any] = {"better": "high", "target": 1.0, "main": True}
 READOUTS = [
-    Readout("forgetting_quality", "forgetting quality F", "high", 1.0, main=True, short="F"),
-    Readout("final_score", "final score F x RA x TA", "high", 1.0, main=True, short="final F"),
+    Readout(
+        "forgetting_quality",
+        "forgetting quality F",
+        short="F",
+        role="attack",
+        preference=2,
+        **IDEAL,
+    ),
+    Readout(
+        "final_score", "final score F x RA x TA", short="final F", time_limit=TIME_LIMIT, **IDEAL
+    ),
 ]
+PANEL = Panel(
+    "epsilon",
+    "Epsilon of each example",
+    "values",
+    xlabel="epsilon (the last bin is open)",
+    ylabel="share",
+    xlim=(0, BIN_WIDTH * BINS),
+    ylim=(0, 1.03),
+    edges=EDGES.tolist(),
+    behind="retraining again, what nothing can beat",
+    readout="forgetting_quality",
+    symbol="F",
+)
+DEPENDS = "forgetting quality F depends on N: compare it with the retrain row, never across N"
 
 
 @declares(reports=("retain", "test"))
@@ -81,32 +108,43 @@ def forgetting_quality(
 ) -> Scores:
     given = {"delta": delta, "statistic": statistic, "direction": direction, "splits": splits}
     chosen = SETTINGS[variant] | {k: value for k, value in given.items() if value is not None}
-    labels, of = outputs.labels["forget"].train, statistic_of(variant, chosen["statistic"])
+    labels = outputs.labels["forget"].train
+    statistic_from = statistic_of(variant, chosen["statistic"])
     published, epsilons = (
         epsilons_of(variant, chosen, logistic, one) for one in (variant == "notebook", False)
     )
-    reference = of(outputs.retrained.logits["forget"], labels)
-    scores, curves = [], {"|epsilon_edges": EDGES}
+    reference = statistic_from(outputs.retrained.logits["forget"], labels)
+    scores, curves, replicates = [], [], []
     for row, population in outputs.rows.items():
         count = len(population)
         if count < 2:
             continue
-        unlearned = of(population.logits["forget"], labels)
+        unlearned = statistic_from(population.logits["forget"], labels)
         retrained = reference[population.members]
-        everyone = curves[f"{row}|epsilon"] = published(unlearned, retrained)
+        everyone = published(unlearned, retrained)
+        curves.append(Curve(PANEL.name, row, everyone))
+        if row == FLOOR:
+            curves.append(Curve(PANEL.name, EVERY_ROW, everyone, behind=True))
         ratios = accuracy_ratios(outputs, population)
 
-        def both_scores(kept, u=unlearned, r=retrained, everyone=everyone, ratios=ratios):
-            found = everyone if len(kept) == len(u) else epsilons(u[kept], r[kept])
-            quality = quality_of(variant, found, len(kept))
+        def both_scores(
+            kept: np.ndarray,
+            u: np.ndarray = unlearned,
+            r: np.ndarray = retrained,
+            everyone: np.ndarray = everyone,
+            ratios: list[np.ndarray] = ratios,
+        ) -> np.ndarray:
+            values = everyone if len(kept) == len(u) else epsilons(u[kept], r[kept])
+            quality = quality_of(variant, values, len(kept))
             return np.array([quality, quality * final_factor(ratios, kept)])
 
-        of_row, left_out = score_jackknife(
+        row_scores, left_out = score_jackknife(
             row, READOUTS, both_scores, count, (1.0, np.inf), GROUPS[variant], LEAST[variant]
         )
-        scores += of_row
-        curves |= left_out
-    return Scores(READOUTS, scores, curves, lone_models("forgetting-quality", outputs))
+        scores += row_scores
+        replicates += left_out
+    notes = [*lone_models("forgetting-quality", outputs), *([DEPENDS] if scores else [])]
+    return Scores(READOUTS, scores, notes, panels=[PANEL], curves=curves, replicates=replicates)
 
 
 def statistic_of(variant: str, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:

@@ -19,8 +19,8 @@ import numpy as np
 
 from bench.attacks.errors import error_rates
 from bench.attacks.mia_efficacy import efficacies
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3

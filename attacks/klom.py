@@ -21,8 +21,8 @@ from typing import Literal
 
 import numpy as np
 
-from bench.attacks.shared.intervals import lone_models, score_jackknife
 from bench.attacks.shared.probabilities import logit_confidence
+from bench.plugins.intervals import lone_models, score_jackknife
 from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1
@@ -47,7 +47,7 @@ Edges = Literal["closed", "published", "first"]
 
 
 def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
-    scores, curves, notes = [], {}, lone_models("klom", outputs)
+    scores, replicates, notes = [], [], lone_models("klom", outputs)
     count = len(outputs.retrained)
     if count < MANY:
         notes.append(
@@ -64,17 +64,20 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             unlearned = logit_confidence(population.logits[part], outputs.labels[part].train)
             retrained = references[part][population.members]
 
-            def summary(kept, u=unlearned, r=retrained):
-                found = divergences(u[kept], r[kept], edges)
-                return np.array([found.mean(), np.quantile(found, 0.95)])
+            def summary(
+                kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
+            ) -> np.ndarray:
+                values = divergences(u[kept], r[kept], edges)
+                return np.array([values.mean(), np.quantile(values, 0.95)])
 
             highest = (np.inf, np.inf)
-            of_row, left_out = score_jackknife(
+            row_scores, left_out = score_jackknife(
                 row, readouts, summary, len(population), highest, 10, 2
             )
-            scores += of_row
-            curves |= left_out
-    return Scores([r for part in READOUTS.values() for r in part], scores, curves, notes)
+            scores += row_scores
+            replicates += left_out
+    announced = [readout for readouts in READOUTS.values() for readout in readouts]
+    return Scores(announced, scores, notes, replicates=replicates)
 
 
 def divergences(

@@ -24,10 +24,10 @@ from typing import Literal
 import numpy as np
 from sklearn.svm import SVC
 
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import entropy, of_own_class, own_class, probabilities
 from bench.config.limits import Count
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3
@@ -52,21 +52,11 @@ def mia_efficacy(
     examples: Count = 300,
     pick: Literal["spread", "first"] = "spread",
 ) -> Scores:
-    settings = {"feature": feature, "against": against, "examples": examples, "pick": pick}
-    reference = efficacies(outputs, outputs.retrained, **settings)
-    return Scores(
-        READOUTS,
-        [
-            score_models(
-                row,
-                "mia_efficacy",
-                efficacies(outputs, population, **settings),
-                reference[population.members],
-                outputs.rng("mia-efficacy"),
-            )
-            for row, population in outputs.rows.items()
-        ],
-    )
+    def efficacy(population: Population) -> dict[str, np.ndarray]:
+        return {"mia_efficacy": efficacies(outputs, population, feature, against, examples, pick)}
+
+    rows = score_rows(outputs, efficacy, lambda _name: outputs.rng("mia-efficacy"))
+    return Scores(READOUTS, rows)
 
 
 def efficacies(

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 from sklearn.svm import SVC
 
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import probabilities
 from bench.config.limits import Count
+from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 from bench.plugins.removal import FORGOTTEN_TEST
 
@@ -44,19 +44,12 @@ def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:
     order = outputs.rng("mia-nn").permutation(len(outputs.retrained))
     halves = np.array_split(order, 2)
     rounds = [(halves[i], machines(outputs, np.sort(halves[1 - i])[:shadows])) for i in range(2)]
-    reference = recognised(outputs, outputs.retrained, rounds)
+
+    def measure(population: Population) -> dict[str, np.ndarray]:
+        return {"mia_nn": recognised(outputs, population, rounds)}
+
     return Scores(
-        READOUTS,
-        [
-            score_models(
-                row,
-                "mia_nn",
-                recognised(outputs, population, rounds),
-                reference[population.members],
-                outputs.rng("mia-nn", "bootstrap"),
-            )
-            for row, population in outputs.rows.items()
-        ],
+        READOUTS, score_rows(outputs, measure, lambda _name: outputs.rng("mia-nn", "bootstrap"))
     )
 
 

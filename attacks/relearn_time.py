@@ -14,10 +14,10 @@ Training: only when asked for.
 
 from __future__ import annotations
 
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.relearning import unreached
 from bench.config.limits import Count, NonNegative, Positive
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 1

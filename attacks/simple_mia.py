@@ -20,10 +20,10 @@ import numpy as np
 from scipy.special import log_softmax
 
 from bench.attacks.shared.distinguish import held_out_claims
-from bench.attacks.shared.intervals import score_models
 from bench.attacks.shared.probabilities import of_own_class
 from bench.config.limits import Count
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 2
@@ -46,26 +46,16 @@ def simple_mia(
         return Scores(READOUTS, [], notes=["simple-mia: not scored, it needs two of each kind"])
     drawn = {part: np.sort(rng.permutation(len(of))[:size]) for part, of in labels.items()}
 
-    def accuracies(population: Population) -> np.ndarray:
+    def accuracies(population: Population) -> dict[str, np.ndarray]:
         members, others = (
             losses(population.logits[part][:, chosen], labels[part][chosen]).T
             for part, chosen in drawn.items()
         )
-        return attack_accuracy(members, others, splits)
+        return {"simple_mia": attack_accuracy(members, others, splits)}
 
-    reference = accuracies(outputs.retrained)
     return Scores(
         READOUTS,
-        [
-            score_models(
-                row,
-                "simple_mia",
-                accuracies(population),
-                reference[population.members],
-                outputs.rng("simple-mia", "bootstrap"),
-            )
-            for row, population in outputs.rows.items()
-        ],
+        score_rows(outputs, accuracies, lambda _name: outputs.rng("simple-mia", "bootstrap")),
     )
 
 

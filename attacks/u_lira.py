@@ -24,9 +24,9 @@ from typing import Literal
 
 import numpy as np
 
-from bench.attacks.shared.intervals import score_jackknife
 from bench.attacks.shared.probabilities import logit_confidence
 from bench.attacks.shared.roc import area, roc_points, tpr_at
+from bench.plugins.intervals import score_jackknife
 from bench.plugins.outputs import Outputs, Readout, Scores
 
 VERSION = 4
@@ -52,21 +52,23 @@ def u_lira(outputs: Outputs, *, variance: Literal["auto", "example", "pooled"] =
         return np.clip(logit_confidence(logits, labels), -LARGEST, LARGEST)
 
     reference = confidences(outputs.retrained.logits["forget"])
-    scores, curves = [], {}
+    scores, replicates = [], []
     for row, population in outputs.rows.items():
         if len(population) < 3:
             continue
         unlearned = confidences(population.logits["forget"])
         retrained = reference[population.members]
 
-        def found(kept, unlearned=unlearned, retrained=retrained):
-            return attack(unlearned[kept], retrained[kept], variance)
+        def judged(
+            kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
+        ) -> np.ndarray:
+            return attack(u[kept], r[kept], variance)
 
         count = len(population)
-        of_row, left_out = score_jackknife(row, READOUTS, found, count, (1.0,) * 4, least=3)
-        scores += of_row
-        curves |= left_out
-    return Scores(READOUTS, scores, curves)
+        row_scores, left_out = score_jackknife(row, READOUTS, judged, count, (1.0,) * 4, least=3)
+        scores += row_scores
+        replicates += left_out
+    return Scores(READOUTS, scores, replicates=replicates)
 
 
 def attack(unlearned: np.ndarray, retrained: np.ndarray, variance: str) -> np.ndarray:

@@ -15,8 +15,8 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import log_softmax
 
-from bench.attacks.shared.intervals import score_models
 from bench.plugins.attack import declares
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 1
@@ -40,12 +40,12 @@ def zrf(outputs: Outputs) -> Scores:
 
 def measured(outputs: Outputs, population: Population) -> np.ndarray:
     """Both definitions for each model, float64 [2, m]."""
+    if outputs.untrained is None:
+        raise ValueError("zrf needs the outputs of untrained networks")
+    untrained = outputs.untrained.logits["forget"][population.members]
     of_model, of_untrained = (
         log_softmax(logits.astype(np.float64), axis=-1)
-        for logits in (
-            population.logits["forget"],
-            outputs.untrained.logits["forget"][population.members],
-        )
+        for logits in (population.logits["forget"], untrained)
     )
     forward, reverse = divergences(of_model, of_untrained)
     return 1 - np.stack([forward.mean(1), reverse.mean(1) / of_model.shape[2]])

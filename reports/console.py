@@ -10,50 +10,64 @@ from pathlib import Path
 
 from rich.console import Console
 
-from bench.reports import requests
+from bench.reports.comparison.several import Several, requests_of, side_by_side
+from bench.reports.comparison.table import grid_of, notes_of
 from bench.reports.notes import RANKS, footnotes, title
-from bench.reports.several import Several
-from bench.reports.terminal import rank_terminal, terminal
+from bench.reports.tables.grid import single
+from bench.reports.tables.terminal import rank_terminal, terminal
 from bench.reports.write import FORMATS, write_report, write_several
-from bench.results.run import Run
+from bench.results.compare import supported
+from bench.results.finished import Finished
+from bench.results.table import main_readouts
 
 WIDE = 190  # columns of a table that goes to a file or a pipe
 say = partial(print, flush=True)  # a reader that leaves is noticed here, not at the end
 
 
-def show_run(run: Run, folder: str | None, formats: Sequence[str] | None = None) -> Path | None:
+def show_run(
+    run: Finished, folder: str | None, formats: Sequence[str] | None = None
+) -> Path | None:
     """Write a run's report and print its table, footnotes and where the files are."""
-    target = Path(folder) if folder else run.folder / "report"
-    written = write_report(run, target, formats or FORMATS)
+    written = write_report(
+        run, Path(folder) if folder else run.folder / "report", formats or FORMATS
+    )
     console = _console()
-    say(title(run))
-    several = len(run.requests) > 1
-    for table in (requests.terminal if several else terminal)(run, console.width):
-        console.print(table)
-    for note in requests.notes(run, footnotes) if several else footnotes(run):
-        say(f"- {note}")
+    in_turn = len(run.requests) > 1
+    if in_turn:
+        _show(requests_of(run), console)
+    else:
+        say(title(run))
+        grid = single(run, main_readouts(run), supported(run.compared))
+        for table in terminal(grid, console.width):
+            console.print(table)
+        for note in footnotes(run):
+            say(f"- {note}")
     ranking = rank_terminal(run, console.width)
     if ranking:
-        say(f"\n{'After the last request. ' if several else ''}{RANKS}")
+        say(f"\n{'After the last request. ' if in_turn else ''}{RANKS}")
     for table in ranking:
         console.print(table)
     return _name_files(written)
 
 
 def show_several(
-    runs: Sequence[Run], out: Path, folder: str | None, formats: Sequence[str]
+    runs: Sequence[Finished], out: Path, folder: str | None, formats: Sequence[str]
 ) -> Path | None:
     """Write the report of several runs and print their table and where the files are."""
-    several = Several(runs)
+    several = side_by_side(runs)
     target = Path(folder) if folder else out / "reports" / several.name
     written = write_several(several, target, formats)
-    console = _console()
-    say(several.title)
-    for table in several.terminal(console.width):
-        console.print(table)
-    for note in several.notes:
-        say(f"- {note}")
+    _show(several, _console())
     return _name_files(written)
+
+
+def _show(several: Several, console: Console) -> None:
+    """Print the table and the notes of several runs."""
+    say(several.title)
+    for table in terminal(grid_of(several), console.width):
+        console.print(table)
+    for note in notes_of(several):
+        say(f"- {note}")
 
 
 def _console() -> Console:

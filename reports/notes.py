@@ -2,30 +2,29 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
 
-from bench.reports.cost import TIME_LIMIT, over_time
+from bench.results.costs import time_shares
+from bench.results.finished import RETRAIN, Finished, Scored
+from bench.results.table import SAME
 
-if TYPE_CHECKING:
-    from bench.results.run import Run
-
-SAME = "≈"  # the data do not tell this number from its target
 INTERVALS = (
     "mean ±standard deviation over models [95 % interval over models]; "
-    f"{SAME}: not told apart from its target"
+    f"{SAME}: not significantly different from its target"
 )
 FEW = 20  # models
 RANKS = (
-    "Ranks among the methods: 1 is nearest to the target; equal ranks are not told apart "
-    "(paired bootstrap over models, Holm, 5 %)"
+    "Ranks among the methods: 1 is nearest to the target; methods with equal ranks do not differ "
+    "significantly (paired bootstrap over models, Holm, 5 %)"
 )
 BOLD = (
-    "bold: the data support that it is nearer to the target than some other method, and that none "
-    "is nearer (paired, Holm, 5 %); what looks nearer is bold too, or nothing is"
+    "bold: significantly nearer to the target than some other method, and no method is "
+    "significantly nearer (paired, Holm, 5 %); if an untested difference would look better, "
+    "nothing is set in bold"
 )
 
 
-def title(run: Run) -> str:
+def title(run: Scored) -> str:
     """One line that says what was compared."""
     record, sizes = run.record, run.record["sizes"]
     count = record["config"]["models"]
@@ -36,21 +35,17 @@ def title(run: Run) -> str:
     )
 
 
-def footnotes(run: Run) -> list[str]:
+def footnotes(run: Finished) -> list[str]:
     """How to read the table, and everything about it that is not as it should be."""
-    notes = [
-        spread(run.record["config"]["models"]),
+    return [
+        how_to_read(run.record["config"]["models"]),
         "retrain: retrained again with other seeds, what perfect forgetting scores; "
-        "constant: always the commonest class, what collapse scores",
+        "constant: always the most common class, what collapse scores",
+        *warnings(run),
     ]
-    if any(r.name.startswith("forgetting_quality") for r in run.scores_of.readouts):
-        notes.append(
-            "forgetting quality F depends on N: compare it with the retrain row, never across N"
-        )
-    return [*notes, *warnings(run)]
 
 
-def spread(models: int) -> str:
+def how_to_read(models: int) -> str:
     """How to read a cell of a table of so many models: intervals need three."""
     if models == 1:
         return "of one model: no spread, no interval"
@@ -59,36 +54,37 @@ def spread(models: int) -> str:
     return INTERVALS
 
 
-def warnings(run: Run) -> list[str]:
+def warnings(run: Scored) -> list[str]:
     """Everything about this run that a reader must know."""
-    count, notes = run.record["config"]["models"], []
-    if count < 3:
-        notes.append(f"N = {count}: too few models for intervals (3) or for conclusions (20)")
-    elif count < FEW:
-        notes.append(f"N = {count}: intervals are rough and conclusions early below {FEW} models")
-    timed = sum(c["time_s"] is not None for c in run.record["rows"]["retrain"]["cost"])
-    whose = "one model" if timed == 1 else f"mean of {timed} models"
-    notes.append(
-        f"time: of unlearning alone, {whose} run alone on the machine"
-        if timed
-        else "time: none was taken (timed = 0)"
-    )
-    notes += [note for row in run.record["rows"] for note in of_row(run, row)]
-    late = over_time(run)
-    if late:
-        notes.append(
-            f"over {100 * TIME_LIMIT:.0f} % of retraining's time, where the competition counts no "
-            f"final score: {', '.join(late)}"
-        )
-    notes += run.scores_of.notes
-    if run.record["data"]["note"]:
-        notes.append(f"data: {run.record['data']['note']}")
-    if run.record.get("split_note"):
-        notes.append(f"scenario: {run.record['split_note']}")
+    record = run.record
+    notes = [*_few_models(record["config"]["models"]), _timing(record)]
+    notes += [note for row in record["rows"] for note in row_notes(run, row)]
+    notes += _too_slow(run)
+    notes += dict.fromkeys(run.scores_of.notes)
+    if record["data"]["note"]:
+        notes.append(f"data: {record['data']['note']}")
+    if record.get("split_note"):
+        notes.append(f"scenario: {record['split_note']}")
     return notes
 
 
-def of_row(run: Run, row: str) -> list[str]:
+def _few_models(count: int) -> list[str]:
+    if count < 3:
+        return [f"N = {count}: too few models for intervals (3) or for conclusions (20)"]
+    if count < FEW:
+        return [f"N = {count}: intervals are rough and conclusions early below {FEW} models"]
+    return []
+
+
+def _timing(record: Mapping[str, dict]) -> str:
+    timed = sum(cost["time_s"] is not None for cost in record["rows"][RETRAIN]["cost"])
+    if not timed:
+        return "time: none was taken (timed = 0)"
+    measured = "one model" if timed == 1 else f"mean of {timed} models"
+    return f"time: of unlearning alone, {measured} run alone on the machine"
+
+
+def row_notes(run: Scored, row: str) -> list[str]:
     """A method's failures and what it said of itself."""
     record, count = run.record["rows"][row], run.record["config"]["models"]
     notes = []
@@ -100,10 +96,43 @@ def of_row(run: Run, row: str) -> list[str]:
         )
         if record["done"] > 0:
             notes.append(
-                f"{row}: N = {record['done']}, the others' is {count}: its F and the numbers of "
-                "attacks are not to be compared with theirs"
+                f"{row}: N = {record['done']}, the others' is {count}: do not compare its "
+                "forgetting quality and attacks with theirs"
             )
-    for text in dict.fromkeys(note["text"] for note in record["notes"]):
-        members = sum(note["text"] == text for note in record["notes"])
-        notes.append(f"{row}: {text} ({members} of {count} models)")
+    texts = [note["text"] for note in record["notes"]]
+    notes += [f"{row}: {text} ({texts.count(text)} of {count} models)" for text in unique(texts)]
     return notes
+
+
+def unique(texts: list[str]) -> list[str]:
+    """Each text once, in order."""
+    return list(dict.fromkeys(texts))
+
+
+def _too_slow(run: Scored) -> list[str]:
+    """A line for each time limit of a readout, with the methods that took longer."""
+    scored = {score.readout for score in run.scores_of.scores}
+    shares, notes = time_shares(run.record), []
+    for readout in run.scores_of.readouts:
+        limit = readout.time_limit
+        if limit is None or readout.name not in scored:
+            continue
+        slow = [row for row, share in shares.items() if row != RETRAIN and (share or 0) > limit]
+        if slow:
+            notes.append(
+                f"over {100 * limit:.0f} % of retraining's time, where no {readout.title} counts: "
+                f"{', '.join(slow)}"
+            )
+    return unique(notes)
+
+
+def of_each(runs: Mapping[str, Scored], say: Callable[[Scored], list[str]]) -> list[str]:
+    """What is said of several runs, each thing once: with its runs' labels, unless of all."""
+    labels: dict[str, list[str]] = {}
+    for label, run in runs.items():
+        for note in say(run):
+            labels.setdefault(note, []).append(label)
+    return [
+        note if len(where) == len(runs) else f"{'; '.join(where)}: {note}"
+        for note, where in labels.items()
+    ]

@@ -1,78 +1,109 @@
-"""What a report writes of a run: page, tables and figures, in the formats asked for."""
+"""What a report writes: page, tables and figures, in the formats asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TypeVar
 
-from bench.reports import plain
-from bench.reports.requests import over_requests
+from bench.reports.comparison.files import (
+    several_csv,
+    several_json,
+    several_latex,
+    several_markdown,
+)
+from bench.reports.comparison.several import Several, requests_of
+from bench.reports.tables.latex import run_latex
+from bench.reports.tables.text import csv_text, json_text, run_markdown, run_values
+from bench.results.compare import as_table
+from bench.results.finished import Finished
+from bench.results.tidy import long_table, model_table, requests_table, wide_table
 from bench.storage.files import write_atomic
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from bench.reports.several import Several
-    from bench.results.run import Run
-
+Subject = TypeVar("Subject")
 FORMATS = ("html", "csv", "md", "latex", "json", "figures")
-PAGE = "index.html"
+PAGE, MARKDOWN, LATEX, JSON = "index.html", "table.md", "table.tex", "table.json"
 
 
-def write_report(run: Run, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
+def write_report(run: Finished, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write the files of a report into ``folder``; returns them, the page first."""
-    texts = {name: text for kind in FORMATS if kind in formats for name, text in files(run, kind)}
-    for name, text in texts.items():
-        write_atomic(folder / name, text.encode())
-    written = [folder / name for name in texts]
-    if "figures" in formats:
-        from bench.reports.figures import write_figures
-
-        written += write_figures(run, folder)
-    return written
+    written = _write_texts(run, RUN_TEXTS, folder, formats)
+    return written + (_run_figures(run, folder) if "figures" in formats else [])
 
 
 def write_several(several: Several, folder: Path, formats: Sequence[str] = FORMATS) -> list[Path]:
     """Write the report of several runs side by side; returns the files, the page first."""
-    texts: dict[str, str] = {}
-    if "html" in formats:
-        from bench.reports.several_page import to_html
+    written = _write_texts(several, SEVERAL_TEXTS, folder, formats)
+    return written + (_several_figures(several, folder) if "figures" in formats else [])
 
-        texts[PAGE] = to_html(several)
-    if "csv" in formats:
-        texts |= {name: plain.csv_text(table) for name, table in several.csv().items()}
-    makers = {"md": several.to_markdown, "latex": several.to_latex, "json": several.to_json}
-    names = {"md": "table.md", "latex": "table.tex", "json": "table.json"}
-    texts |= {names[kind]: make() for kind, make in makers.items() if kind in formats}
+
+def _write_texts(
+    subject: Subject,
+    makers: Mapping[str, Callable[[Subject], dict[str, str]]],
+    folder: Path,
+    formats: Sequence[str],
+) -> list[Path]:
+    texts: dict[str, str] = {}
+    for kind, make in makers.items():
+        if kind in formats:
+            texts |= make(subject)
     for name, text in texts.items():
         write_atomic(folder / name, text.encode())
-    written = [folder / name for name in texts]
-    if "figures" in formats:
-        from bench.reports.figures import save
-        from bench.reports.over_settings import over_settings
-
-        written += save({"settings": lambda: over_settings(several)}, folder)
-    return written
+    return [folder / name for name in texts]
 
 
-def files(run: Run, kind: str) -> list[tuple[str, str]]:
-    """Names and texts of the files of one format."""
-    if kind == "html":
-        from bench.reports.page import to_html
+def _run_page(run: Finished) -> dict[str, str]:
+    from bench.reports.page.run import run_html  # matplotlib, only for who wants pictures
 
-        return [(PAGE, to_html(run))]
-    if kind == "csv":
-        from bench.reports.long import cells, tidy
+    return {PAGE: run_html(run)}
 
-        tables = {"table.csv": plain.wide(run), "long.csv": tidy(run), "cells.csv": cells(run)}
-        tables["comparisons.csv"] = run.comparisons()
-        if len(run.requests) > 1:
-            tables["requests.csv"] = over_requests(run)
-        return [(name, plain.csv_text(table)) for name, table in tables.items()]
-    if kind == "md":
-        return [("table.md", plain.to_markdown(run))]
-    if kind == "latex":
-        from bench.reports.latex import to_latex
 
-        return [("table.tex", to_latex(run))]
-    return [("table.json", plain.to_json(run))] if kind == "json" else []
+def _several_page(several: Several) -> dict[str, str]:
+    from bench.reports.page.several import several_html
+
+    return {PAGE: several_html(several)}
+
+
+def _run_csv(run: Finished) -> dict[str, str]:
+    tables = {
+        "table.csv": wide_table(run),
+        "long.csv": long_table(run),
+        "cells.csv": model_table(run),
+        "comparisons.csv": as_table(run.compared),
+    }
+    if len(run.requests) > 1:
+        tables["requests.csv"] = requests_table(run.requests)
+    return {name: csv_text(table) for name, table in tables.items()}
+
+
+def _run_figures(run: Finished, folder: Path) -> list[Path]:
+    from bench.reports.comparison.figure import over_settings
+    from bench.reports.figures.files import figures_of, save
+
+    figures = figures_of(run)
+    if len(run.requests) > 1:
+        figures["requests"] = lambda: over_settings(requests_of(run))
+    return save(figures, folder)
+
+
+def _several_figures(several: Several, folder: Path) -> list[Path]:
+    from bench.reports.comparison.figure import over_settings
+    from bench.reports.figures.files import save
+
+    return save({"settings": lambda: over_settings(several)}, folder)
+
+
+RUN_TEXTS: dict[str, Callable[[Finished], dict[str, str]]] = {
+    "html": _run_page,
+    "csv": _run_csv,
+    "md": lambda run: {MARKDOWN: run_markdown(run)},
+    "latex": lambda run: {LATEX: run_latex(run)},
+    "json": lambda run: {JSON: json_text(run_values(run))},
+}
+SEVERAL_TEXTS: dict[str, Callable[[Several], dict[str, str]]] = {
+    "html": _several_page,
+    "csv": several_csv,
+    "md": lambda several: {MARKDOWN: several_markdown(several)},
+    "latex": lambda several: {LATEX: several_latex(several)},
+    "json": lambda several: {JSON: several_json(several)},
+}

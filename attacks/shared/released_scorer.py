@@ -153,7 +153,7 @@ class _Intervals:
             left = np.linspace(self.start[rows], self.stop[rows], STEPS, axis=1)
             below = np.searchsorted(self.values, left, "left")
             caught, false = (np.take_along_axis(side, below, 1) for side in (caught, false))
-            tried = True
+            tried = np.ones_like(caught, dtype=bool)
         else:
             tried = self.tried(rows)
         found = self.table[np.maximum(false, 0), self.count - np.maximum(caught, 0)]

@@ -12,7 +12,6 @@ from typing import Literal
 import numpy as np
 
 from bench import seeds
-from bench.errors import UserError
 
 PARTS = ("forget", "retain", "validation", "test")
 NO_CLASS = -1  # the label of an example whose class was removed
@@ -93,6 +92,11 @@ class Readout:
 
     ``target``: the value of a perfect method; None: the mean of the retrained population.
     ``main``: shown in the terminal's table; ``short``: its heading there where space is scarce.
+    ``role``: what the number stands for in figures that summarise a run: what models say of Df
+    ("forgetting"), what an adversary makes of that ("attack"), or how good the models still are
+    ("utility"). Of the readouts in one role the figures show the one with the lowest
+    ``preference``, the earlier of equals.
+    ``time_limit``: the share of retraining's time above which the number does not count.
     ``attack``: whose number it is, as spelled; the harness fills it in.
     """
 
@@ -103,6 +107,9 @@ class Readout:
     percent: bool = False
     main: bool = False
     short: str = ""
+    role: Literal["", "forgetting", "attack", "utility"] = ""
+    preference: int = 1
+    time_limit: float | None = None
     attack: str = ""
 
 
@@ -128,26 +135,100 @@ class Score:
     gaps: Sequence[float] = ()
 
 
+Limits = Sequence[float | None] | None
+
+
+@dataclass(frozen=True)
+class Panel:
+    """A drawing of each row, on the same axes for all rows.
+
+    ``kind`` says how a curve is drawn:
+
+    - "histogram": ``y`` counts the bins between ``edges``; drawn as shares;
+    - "values": ``y`` are values to count in those bins; what lies beyond counts in the last ones;
+    - "line": ``y`` over ``x``;
+    - "bars": ``y`` are heights, one for each of ``labels``;
+    - "dots": needs no curve; draws the numbers of ``readouts`` beside their ``labels``.
+
+    ``xlim`` and ``ylim``: ends of the axes; None where the data decide. ``diagonal``: draw what
+    guessing gives, on square axes. ``behind``: what the grey curves are, in words. ``readout`` and
+    ``symbol``: whose number stands in a row's heading, and what it is called there. ``together``:
+    the name of a figure that draws all rows in one axes, beside other panels of that name; without
+    one, each row has axes of its own.
+    """
+
+    name: str
+    title: str
+    kind: Literal["histogram", "values", "line", "bars", "dots"]
+    xlabel: str = ""
+    ylabel: str = ""
+    xlim: Limits = None
+    ylim: Limits = None
+    xscale: Literal["linear", "log"] = "linear"
+    yscale: Literal["linear", "log"] = "linear"
+    edges: Sequence[float] = ()
+    labels: Sequence[str] = ()
+    readouts: Sequence[str] = ()
+    diagonal: bool = False
+    behind: str = ""
+    readout: str = ""
+    symbol: str = ""
+    together: str = ""
+
+
+EVERY_ROW = ""  # a grey curve for it stands behind every row
+
+
+@dataclass(frozen=True, eq=False)
+class Curve:
+    """What one panel draws of one row: ``y``, for a line over ``x``, both float [n].
+
+    ``behind``: a reference, drawn in grey behind the row's own curve, or behind ``EVERY_ROW``.
+    """
+
+    panel: str
+    row: str
+    y: np.ndarray
+    x: np.ndarray = field(default_factory=lambda: np.empty(0))
+    behind: bool = False
+
+
+@dataclass(frozen=True, eq=False)
+class Replicates:
+    """A number of a population over draws of models, float [draws], to compare rows with.
+
+    ``kind``: "bootstrap" where models were drawn, the same ones for every row; "jackknife" where
+    groups of models were left out in turn.
+    """
+
+    row: str
+    readout: str
+    values: np.ndarray
+    kind: Literal["bootstrap", "jackknife"]
+
+
+@dataclass(frozen=True, eq=False)
+class PerExample:
+    """A number of each forgotten example that is worth keeping: float [n] or [models, n]."""
+
+    row: str
+    name: str
+    values: np.ndarray
+
+
 @dataclass(frozen=True)
 class Scores:
-    """What an attack found: its readouts, a number per row and readout, and curves to draw.
+    """What an attack returns: its readouts, a number per row and readout, and what to draw.
 
-    ``curves``: arrays by name, ``"<row>|<curve>"``; ``"<row>|draws|<readout>"`` holds a number over
-    the bootstrap's draws of models, the same for every row, ``"<row>|left_out|<readout>"`` the
-    jackknife's. ``notes``: what a reader must know, such as why a number is missing.
+    ``panels`` and ``curves``: figures, which reports draw without knowing the attack.
+    ``replicates``: what comparisons between rows need. ``per_example``: kept for later analyses.
+    ``notes``: what a reader must know, such as why a number is missing.
     """
 
     readouts: list[Readout]
     scores: list[Score]
-    curves: dict[str, np.ndarray] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-
-
-def check_scores(label: str, scores: Scores) -> None:
-    """Raise UserError if an attack returned a number that is not finite or not announced."""
-    known = {readout.name for readout in scores.readouts}
-    for item in scores.scores:
-        if item.readout not in known:
-            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
-        if not np.isfinite(item.value):
-            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")
+    panels: list[Panel] = field(default_factory=list)
+    curves: list[Curve] = field(default_factory=list)
+    replicates: list[Replicates] = field(default_factory=list)
+    per_example: list[PerExample] = field(default_factory=list)

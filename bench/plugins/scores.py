@@ -1,69 +1,150 @@
-"""Scores: what an attack's numbers look like as records, and how those of several are merged."""
+"""What the harness does with scores: check them, join those of all attacks, store them.
+
+A record holds everything but the arrays; they lie beside it, named by list, place and field, such
+as ``curves-3-y``.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, fields, replace
 from typing import Any
 
 import numpy as np
 
 from bench.errors import UserError
-from bench.plugins.outputs import Readout, Score, Scores
+from bench.plugins.outputs import Curve, Panel, PerExample, Readout, Replicates, Score, Scores
 
+ARRAYS: dict[str, tuple[type, tuple[str, ...]]] = {  # list of scores -> its type, its array fields
+    "curves": (Curve, ("x", "y")),
+    "replicates": (Replicates, ("values",)),
+    "per_example": (PerExample, ("values",)),
+}
 
-def merged(labels: list[str], found: list[Scores]) -> Scores:
-    """The scores of all attacks; another variant of one carries its parameters in its names."""
-    together = Scores([], [], {}, [])
-    for label, scores in zip(labels, found, strict=True):
-        taken = {readout.name for readout in together.readouts}
-        if taken & {readout.name for readout in scores.readouts}:
-            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
-        together.readouts.extend(scores.readouts)
-        together.scores.extend(scores.scores)
-        together.curves.update(scores.curves)
-        together.notes.extend(scores.notes)
-    return together
-
-
-def with_suffix(scores: Scores, suffix: str) -> Scores:
-    """The same scores under names that end in ``suffix``."""
-    return Scores(
-        [
-            replace(
-                r,
-                name=r.name + suffix,
-                title=f"{r.title} {suffix}",
-                short=r.short and r.short + suffix,
-            )
-            for r in scores.readouts
-        ],
-        [replace(score, readout=score.readout + suffix) for score in scores.scores],
-        {name + suffix: curve for name, curve in scores.curves.items()},
-        scores.notes,
-    )
-
-
-def check_scores(label: str, scores: Scores) -> None:
-    """Raise where an attack gave a number that is not one, or that it did not announce."""
-    known = {readout.name for readout in scores.readouts}
-    for item in scores.scores:
-        if item.readout not in known:
-            raise UserError(f"{label} gave '{item.readout}' but announced {sorted(known)}")
-        if not np.isfinite(item.value):
-            raise UserError(f"{label} gave {item.value} for {item.readout} of row {item.row}")
+NAMES = {  # list of scores -> the fields that name something in this run
+    "readouts": ("name", "title", "short"),
+    "scores": ("readout",),
+    "panels": ("name", "title", "readout", "together"),
+    "curves": ("panel",),
+    "replicates": ("readout",),
+    "per_example": ("name",),
+}
 
 
 def as_record(scores: Scores) -> dict[str, Any]:
-    """Plain values for JSON; curves are stored beside it."""
+    """Plain values for JSON; ``arrays_of`` gives the arrays that belong beside them."""
+    described = {
+        kind: [
+            {f.name: getattr(item, f.name) for f in fields(type_) if f.name not in arrays}
+            for item in getattr(scores, kind)
+        ]
+        for kind, (type_, arrays) in ARRAYS.items()
+    }
     return {
         "readouts": [asdict(readout) for readout in scores.readouts],
-        "scores": [asdict(item) for item in scores.scores],
+        "scores": [asdict(score) for score in scores.scores],
+        "panels": [asdict(panel) for panel in scores.panels],
+        "arrays": described,
         "notes": scores.notes,
     }
 
 
-def from_record(record: dict[str, Any], curves: dict[str, np.ndarray]) -> Scores:
-    """What ``as_record`` wrote."""
-    readouts = [Readout(**fields) for fields in record["readouts"]]
-    scores = [Score(**fields) for fields in record["scores"]]
-    return Scores(readouts, scores, curves, record["notes"])
+def arrays_of(scores: Scores) -> dict[str, np.ndarray]:
+    """The arrays of scores by name, without empty ones."""
+    return {
+        f"{kind}-{place}-{name}": getattr(item, name)
+        for kind, (_type, names) in ARRAYS.items()
+        for place, item in enumerate(getattr(scores, kind))
+        for name in names
+        if getattr(item, name).size
+    }
+
+
+def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Scores:
+    """Scores from what ``as_record`` and ``arrays_of`` gave.
+
+    Raises UserError for a record of an older version, which named its arrays otherwise.
+    """
+    if "panels" not in record:
+        raise UserError("these scores are of an older version: repeat bench score of the run")
+    listed = {
+        kind: [
+            type_(
+                **described,
+                **{name: arrays.get(f"{kind}-{place}-{name}", np.empty(0)) for name in names},
+            )
+            for place, described in enumerate(record["arrays"][kind])
+        ]
+        for kind, (type_, names) in ARRAYS.items()
+    }
+    return Scores(
+        [Readout(**values) for values in record["readouts"]],
+        [Score(**values) for values in record["scores"]],
+        record["notes"],
+        [Panel(**values) for values in record["panels"]],
+        **listed,
+    )
+
+
+def merged(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:
+    """The scores of all attacks; another variant of one carries its parameters in its names."""
+    together = Scores([], [])
+    for label, scores in zip(labels, parts, strict=True):
+        if _names(together) & _names(scores):
+            scores = with_suffix(scores, f"[{label.partition('[')[2] or 'defaults]'}")
+        for field in fields(Scores):
+            getattr(together, field.name).extend(getattr(scores, field.name))
+    return together
+
+
+def _names(scores: Scores) -> set[tuple[str, str]]:
+    readouts = {("readout", readout.name) for readout in scores.readouts}
+    return readouts | {("panel", panel.name) for panel in scores.panels}
+
+
+def with_suffix(scores: Scores, suffix: str) -> Scores:
+    """The same scores under names that end in ``suffix``."""
+
+    def renamed(item: Any, names: Sequence[str]) -> Any:
+        changes = {n: getattr(item, n) + suffix for n in names if getattr(item, n)}
+        if "title" in names:
+            changes["title"] = f"{item.title} {suffix}"
+        return replace(item, **changes)
+
+    lists = {
+        kind: [renamed(item, names) for item in getattr(scores, kind)]
+        for kind, names in NAMES.items()
+    }
+    for place, panel in enumerate(lists["panels"]):
+        shown = [name + suffix for name in panel.readouts]
+        lists["panels"][place] = replace(panel, readouts=shown)
+    return Scores(**lists, notes=scores.notes)
+
+
+def check_scores(label: str, scores: Scores) -> None:
+    """Raise UserError where an attack gives what is no number, or what it did not announce."""
+    readouts = {readout.name for readout in scores.readouts}
+    for score in scores.scores:
+        if score.readout not in readouts:
+            raise UserError(f"{label} gave '{score.readout}' but announced {sorted(readouts)}")
+        if not np.isfinite(score.value):
+            raise UserError(f"{label} gave {score.value} for {score.readout} of row {score.row}")
+    panels = {panel.name: panel for panel in scores.panels}
+    for curve in scores.curves:
+        if curve.panel not in panels:
+            raise UserError(f"{label} drew in '{curve.panel}' but announced {sorted(panels)}")
+        _check_curve(label, panels[curve.panel], curve)
+
+
+def _check_curve(label: str, panel: Panel, curve: Curve) -> None:
+    """Raise UserError where a curve does not fit its panel."""
+    wanted = {
+        "histogram": len(panel.edges) - 1,
+        "line": len(curve.x),
+        "bars": len(panel.labels),
+    }.get(panel.kind, len(curve.y))
+    if len(curve.y) != wanted:
+        raise UserError(
+            f"{label}: the curve of row '{curve.row}' in panel '{panel.name}' has {len(curve.y)} "
+            f"values: must be {wanted}"
+        )

@@ -6,7 +6,7 @@ import datetime
 from pathlib import Path
 from typing import Any
 
-from bench.plugins.scores import as_record
+from bench.plugins.scores import arrays_of, as_record
 from bench.results.extras import extras
 from bench.results.manifest import Manifest
 from bench.stages.cell import Cell
@@ -31,7 +31,7 @@ def write_records(context: Context, manifest: Manifest, folder: Path, request: i
     scores = read_scores(context, request)
     outputs = context.once(StoredOutputs).at(request)
     arrays = {
-        CURVES: pack_arrays(scores.curves),
+        CURVES: pack_arrays(arrays_of(scores)),
         EXTRAS: pack_arrays(extras(context.split_at(request), outputs)),
     }
     record = {

@@ -13,6 +13,7 @@ import numpy as np
 from bench.errors import UserError
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.scores import from_record
+from bench.results.finished import Comparison
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
 from bench.results.records import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.stages.gather import StoredOutputs
@@ -20,8 +21,6 @@ from bench.storage.records import read_checked, read_record, unpack_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from bench.reports.compare import Comparison
 
 
 @dataclass(frozen=True)
@@ -82,26 +81,26 @@ class Run:
 
     def scores(self) -> pd.DataFrame:
         """All numbers, tidy: one line per row and readout."""
-        from bench.reports.long import tidy
+        from bench.results.tidy import long_table  # pandas, only for who wants a table
 
-        return tidy(self)
+        return long_table(self)
 
     def table(self) -> pd.DataFrame:
         """The comparison as printed: rows are methods, columns readouts."""
-        from bench.reports.table import comparison
+        from bench.results.table import comparison
 
         return comparison(self)
 
     def comparisons(self) -> pd.DataFrame:
         """Every pair of methods on every readout: difference, interval, p, p after Holm, better."""
-        from bench.reports.compare import as_table
+        from bench.results.compare import as_table
 
         return as_table(self.compared)
 
     @cached_property
     def compared(self) -> list[Comparison]:
         """Every pair of methods on every readout; a report needs them three times."""
-        from bench.reports.compare import compare
+        from bench.results.compare import compare
 
         return compare(self)
 

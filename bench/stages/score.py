@@ -10,7 +10,7 @@ from bench.errors import UserError, one_line
 from bench.plugins.attack import stage_of
 from bench.plugins.outputs import Outputs, Scores
 from bench.plugins.registry import Plugin
-from bench.plugins.scores import as_record, check_scores, from_record, merged
+from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merged
 from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.gather import StoredOutputs, read_relearning
@@ -59,7 +59,8 @@ class ScoreOutputs(Stage):
         start = time.perf_counter()
         scores = attack(plugin, outputs)
         cost = {"time_s": time.perf_counter() - start}
-        return Artefact({"attack": plugin.label, "cost": cost, **as_record(scores)}, scores.curves)
+        record = {"attack": plugin.label, "cost": cost, **as_record(scores)}
+        return Artefact(record, arrays_of(scores))
 
     def size(self, context: Context, cell: Cell) -> Size:
         return Size(bytes=1000 * len(context.rows) * len(context.members), is_guess=True)

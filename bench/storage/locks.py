@@ -4,7 +4,9 @@ A lock is a file beside the artefact: a lease of filelock, which names the machi
 its owner. The owner refreshes it every few seconds. A killed run's lock expires immediately on the
 same machine, and after a minute without refresh elsewhere. If a lock is lost in spite of that (a
 laptop slept), two runs make the same artefact. That wastes time and harms nothing, since artefacts
-are stored by content and written whole.
+are stored by content and written whole. So do two machines of the same name that share a store on a
+file system which can swap two file names: filelock knows machines by name and, for containers, by
+process namespace.
 """
 
 from __future__ import annotations

@@ -48,7 +48,11 @@ def test_entropy_and_confidence_are_given_on_all_three_sets():
         for measure in ("entropy", "confidence"):
             stem = f"{part}_{measure}"
             assert {stem, f"{stem}_js", f"{stem}_w1"} <= names
-    kept = scores.curves["retrain|forget_confidence"]
+    (kept,) = (
+        one.values
+        for one in scores.per_example
+        if (one.row, one.name) == ("retrain", "forget_confidence")
+    )
     assert kept.shape == (6, 40)
     assert by_name(scores, "retrain")["forget_confidence"].value == pytest.approx(kept.mean())
 

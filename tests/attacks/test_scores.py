@@ -14,7 +14,6 @@ from bench.attacks.errors import errors
 from bench.attacks.forgetting_quality import forgetting_quality
 from bench.attacks.membership import f1_score, membership
 from bench.attacks.shared.crossfit import split_pairs
-from bench.attacks.shared.intervals import bootstrap_weights, interval, jackknife, score_models
 from bench.attacks.shared.probabilities import (
     entropy,
     largest_loss,
@@ -23,6 +22,7 @@ from bench.attacks.shared.probabilities import (
 )
 from bench.attacks.shared.roc import pairwise_auc, resampled_tpr, roc_points, thinned, tpr_at
 from bench.attacks.u_lira import u_lira
+from bench.plugins.intervals import bootstrap_weights, interval, jackknife, score_models
 from bench.plugins.toy_outputs import toy_outputs
 from bench.stages.gather import constant_predictor
 from tests.helpers.outputs import by_name, hand_made, populations, rng

@@ -90,12 +90,12 @@ def test_a_good_method_passes_everything(tmp_path):
 
 
 @pytest.mark.parametrize("message", BROKEN)
-def test_a_broken_method_is_told_what_is_wrong(tmp_path, message):
+def test_a_broken_method_is_reported_with_the_reason(tmp_path, message):
     problems = [problem for _name, problem in check_file(write(tmp_path, BROKEN[message]))]
     assert any(message in problem for problem in problems if problem), problems
 
 
-def test_one_fault_is_told_once_for_each_network(tmp_path):
+def test_a_fault_is_reported_once_for_each_network(tmp_path):
     body = BROKEN["raised ZeroDivisionError"]
     problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
     assert len(problems) == len(TOYS)
@@ -109,14 +109,14 @@ def test_a_fault_is_one_line_however_many_its_message_has(tmp_path):
     assert all(p.startswith("raised ValueError: no keys: a, b (mine.py, line ") for p in problems)
 
 
-def test_leaving_the_program_is_a_fault_like_others(tmp_path):
+def test_exiting_the_program_is_a_fault_like_others(tmp_path):
     body = "\n        raise SystemExit(3)\n"
     problems = [problem for _name, problem in check_file(write(tmp_path, body)) if problem]
     assert all("SystemExit" in problem for problem in problems)
     assert problems
 
 
-def test_a_method_without_dataclass_is_told_so(tmp_path):
+def test_a_method_that_is_no_dataclass_is_a_user_error(tmp_path):
     path = write(tmp_path, GOOD)
     path.write_text(path.read_text().replace("@dataclass(frozen=True)\n", ""))
     with pytest.raises(UserError, match=r"put @dataclass\(frozen=True\) above class Mine"):
@@ -168,7 +168,7 @@ def test_attacks_are_checked_too(tmp_path, value, message):
     assert problems == [] if message is None else any(message in p for p in problems)
 
 
-def test_a_need_that_is_none_is_told_before_anything_is_made(tmp_path, capsys):
+def test_an_unknown_need_is_a_user_error_before_any_work(tmp_path, capsys):
     plugin = tmp_path / "needy.py"
     plugin.write_text(HEAD.replace('"forget-labels"', '"forgot-labels"') + GOOD)
     named = ["--plugin", str(plugin), "--methods", "needy", "--out", str(tmp_path / "out")]

@@ -171,7 +171,7 @@ def test_a_dry_run_knows_that_a_folder_cannot_be_written(tmp_path, monkeypatch, 
         told = capsys.readouterr()
         assert told.out == ""
         assert told.err.startswith("error: cannot write to ")
-        assert f"{tmp_path / 'file'} is no folder" in told.err
+        assert f"{tmp_path / 'file'} is not a folder" in told.err
         assert told.err.count("\n") == 1
     monkeypatch.setattr(os, "access", lambda path, _mode: Path(path) != tmp_path)  # root may all
     assert main([*dry, str(tmp_path / "new" / "out")]) == 1
@@ -276,7 +276,7 @@ def test_python_dash_m_is_the_same_command():
         (["run", "--methods", ""], "methods = : name at least one"),
         (
             ["run", "--device", "gpu"],
-            "device = gpu: not a device that can be used here; allowed: auto",
+            "device = gpu: this machine has no such device; allowed: auto",
         ),
         (
             ["run", "--dry-run", "--scheduler", "tcp://here:1"],

@@ -80,7 +80,7 @@ def sizes(view, size, rng=None):
     return [len(labels) for _images, labels in view.batches(size, rng)]
 
 
-def test_a_single_left_over_joins_the_batch_before_when_training():
+def test_a_last_batch_of_one_joins_the_batch_before_it_when_shuffled():
     assert sizes(examples(), 11, generator()) == [11, 12]
     assert sizes(examples(), 11) == [11, 11, 1]
     assert sizes(examples(), 1, generator()) == [1] * N

@@ -1,4 +1,4 @@
-"""Where inputs come from: pixels or files, as they are or augmented, example by example."""
+"""Pools of inputs: pixels or files, with and without augmentation, example by example."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_the_detectors_augmentation_follows_the_example_and_the_epoch(files, kin
     assert (other != whole).flatten(1).any(1).sum() > 0.9 * N
 
 
-def test_files_are_as_they_would_be_in_memory(files):
+def test_files_give_the_same_inputs_as_pixels_in_memory(files):
     pixels, on_demand = Pixels(pixels_of(files)), Files(files, CPU)
     index = torch.tensor([7, 0, 3])
     assert torch.equal(on_demand.inputs(index), pixels.inputs(index))
@@ -67,14 +67,14 @@ def test_files_are_as_they_would_be_in_memory(files):
     assert files[np.array([5, 1])].paths.tolist() == [files.paths[5], files.paths[1]]
 
 
-def test_decoding_processes_change_nothing(files):
+def test_worker_processes_change_no_input(files):
     chunks = [[i, i + 1] for i in range(0, N, 2)]
     alone, beside = Files(files, CPU, crop=12), Files(files, CPU, crop=12, workers=1)
     expected = epoch(alone, chunks, "detector")
     assert torch.equal(epoch(beside, chunks, "detector"), expected)
 
 
-def test_augmentation_that_a_pool_has_not_is_told(files):
+def test_an_augmentation_that_a_pool_lacks_is_a_user_error(files):
     for pool, augment, words in (
         (Files(files, CPU), "crop-flip", "allowed: none, detector"),
         (
@@ -116,7 +116,7 @@ def test_a_true_tree_is_trained_on_without_its_pixels_in_memory(tmp_path):
     assert run.record["rows"]["ssd"]["done"] == 1
 
 
-def test_broken_files_are_found_before_training_and_told_each_time(tmp_path):
+def test_broken_files_are_reported_before_training_by_every_run(tmp_path):
     folder = tmp_path / "truefake" / "PreSocial"
     for name in ("Real/FFHQ/00001.png", "Real/FFHQ/00002.png", "Fake/StyleGAN2/a/00001.png"):
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -130,7 +130,7 @@ def test_broken_files_are_found_before_training_and_told_each_time(tmp_path):
     assert len(data.images) == 3
 
 
-def test_a_link_that_leads_nowhere_is_told_like_any_broken_file(tmp_path):
+def test_a_dangling_link_is_reported_like_any_broken_file(tmp_path):
     folder = tmp_path / "truefake" / "PreSocial"
     for name in ("Real/FFHQ/00001.png", "Real/FFHQ/00002.png", "Fake/StyleGAN2/a/00001.png"):
         picture(folder / name)

@@ -9,9 +9,9 @@ import shutil
 import pytest
 from PIL import Image
 
-from bench.reports import page
-from bench.reports.several import Several
-from bench.reports.several_page import to_html
+from bench.reports.comparison.several import side_by_side
+from bench.reports.page.run import run_html
+from bench.reports.page.several import several_html
 from tests.helpers.tiny_run import as_if
 
 BROWSER, DRIVER = shutil.which("chromium"), shutil.which("chromedriver")
@@ -69,7 +69,7 @@ def pages(tiny_run, tmp_path_factory):
     rows = rows | {"<b>mine</b>": _failed(rows["ssd"])}
     other = as_if(tiny_run, folder / "run", config=config, rows=rows)
     run = type(tiny_run).load(other)
-    texts = {"one": page.to_html(run), "several": to_html(Several([tiny_run, run]))}
+    texts = {"one": run_html(run), "several": several_html(side_by_side([tiny_run, run]))}
     for name, text in texts.items():
         (folder / f"{name}.html").write_text(text)
     return {name: folder / f"{name}.html" for name in texts}

@@ -9,21 +9,27 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from bench.reports import forgotten, latex, page, plain
-from bench.reports.about import parts
-from bench.reports.answer import spread
-from bench.reports.compare import Comparison
-from bench.reports.figures import drawings, save
-from bench.reports.long import tidy
-from bench.reports.svg import Sheet
-from bench.reports.table import number, supported
+from bench.reports.figures.answer import spread
+from bench.reports.figures.files import figures_of, save
+from bench.reports.figures.panels import Drawing
+from bench.reports.page import template
+from bench.reports.page.about import parts
+from bench.reports.page.forgotten import samples
+from bench.reports.page.run import run_html
+from bench.reports.page.sheets import Sheet
+from bench.reports.tables.latex import escape, run_latex
+from bench.reports.tables.text import json_text, run_markdown, run_values
+from bench.results.compare import supported
+from bench.results.finished import Comparison
 from bench.results.run import Run
+from bench.results.table import number
+from bench.results.tidy import wide_table
 from tests.helpers.page import Page
 
 
 @pytest.fixture(scope="module")
 def tiny_page(tiny_run):
-    return page.to_html(tiny_run)
+    return run_html(tiny_run)
 
 
 def test_the_page_is_valid_and_loads_nothing(tiny_page):
@@ -55,17 +61,17 @@ def test_the_page_shows_in_order_what_a_reader_needs(tiny_page, tiny_run):
 
 @pytest.mark.parametrize("kind", ["page", "markdown", "wide csv", "json", "latex"])
 def test_every_table_agrees_with_the_long_one_to_the_printed_digits(tiny_run, tiny_page, kind):
-    frame = tidy(tiny_run).set_index(["row", "readout"]).value
+    frame = tiny_run.scores().set_index(["row", "readout"]).value
     readouts = tiny_run.scores_of.readouts
     shown = {
         "page": lambda: _of_page(tiny_page, readouts),
-        "markdown": lambda: _of_markdown(plain.to_markdown(tiny_run), readouts),
-        "wide csv": lambda: _of_wide(plain.wide(tiny_run), readouts),
+        "markdown": lambda: _of_markdown(run_markdown(tiny_run), readouts),
+        "wide csv": lambda: _of_wide(wide_table(tiny_run), readouts),
         "json": lambda: {
             (line["row"], line["readout"]): line["value"]
-            for line in json.loads(plain.to_json(tiny_run))["scores"]
+            for line in json.loads(json_text(run_values(tiny_run)))["scores"]
         },
-        "latex": lambda: _of_latex(latex.to_latex(tiny_run), readouts),
+        "latex": lambda: _of_latex(run_latex(tiny_run), readouts),
     }[kind]()
     known = {readout.name: readout for readout in readouts}
     for (row, name), value in shown.items():
@@ -143,7 +149,7 @@ def _short(readout):
 
 
 def test_latex_has_the_structure_of_booktabs(tiny_run):
-    text = latex.to_latex(tiny_run)
+    text = run_latex(tiny_run)
     assert text.count(r"\begin{table}") == text.count(r"\end{table}") > 5
     labels = re.findall(r"\\label\{(.*?)\}", text)
     assert len(labels) == len(set(labels))
@@ -155,7 +161,7 @@ def test_latex_has_the_structure_of_booktabs(tiny_run):
         assert [body.count(rule) for rule in (r"\toprule", r"\bottomrule")] == [1, 1]
     assert re.search(r"\d \{\\scriptsize\$\\pm\$[\d.]+\}", text)  # a mean with its error
     assert not re.findall(r"(?<!\\)[%_#]", re.sub(r"(?m)^%.*$|\{%$|\\label.*$", "", text))
-    assert latex.escape("a_b & 5 % <x> \\ ±λ") == (
+    assert escape("a_b & 5 % <x> \\ ±λ") == (
         r"a\_b \& 5 \% \textless{}x\textgreater{} \textbackslash{} $\pm$?"
     )
 
@@ -181,13 +187,13 @@ def test_nothing_is_bold_beside_a_plain_number_that_looks_better():
     assert supported([told, *both]) == {"F": {"a", "b"}}
 
 
-def test_names_stay_text_and_an_older_run_goes_without_what_it_lacks(tiny_run):
+def test_names_stay_text_and_a_run_without_extras_is_shown(tiny_run):
     evil = "<script>alert(1)</script>"
-    record = {k: v for k, v in tiny_run.record.items() if k not in ("about", "extras", "settings")}
+    record = dict(tiny_run.record)
     failure = {"member": 0, "stage": "unlearn", "reason": f"a < b & {evil}", "file": f"/x/{evil}"}
     mine = record["rows"]["ssd"] | {"done": 0, "failures": [failure], "params": {evil: evil}}
     record |= {"rows": record["rows"] | {evil: mine}, "scenario": evil}
-    text = page.to_html(Run(tiny_run.folder, record, tiny_run.scores_of))
+    text = run_html(Run(tiny_run.folder, record, tiny_run.scores_of))
     assert text.count("<script>") == 1  # ours
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in text
     found = Page(text)
@@ -199,21 +205,20 @@ def test_names_stay_text_and_an_older_run_goes_without_what_it_lacks(tiny_run):
 
 def test_equal_runs_give_equal_bytes(tiny_run, tiny_page, tmp_path):
     again = Run.load(tiny_run.folder)
-    assert page.to_html(again) == tiny_page
-    for make in (plain.to_markdown, plain.to_json, latex.to_latex):
+    assert run_html(again) == tiny_page
+    for make in (run_markdown, run_values, run_latex):
         assert make(again) == make(tiny_run)
-    drawn = {"answer": drawings(again)["answer"]}
+    drawn = {"answer": figures_of(again)["answer"]}
     first, second = (save(drawn, tmp_path / name) for name in "ab")
     for one, two in zip(first, second, strict=True):
         assert one.read_bytes() == two.read_bytes(), one.name
 
 
 def test_a_collapsed_row_does_not_flatten_the_others(tiny_run):
-    from bench.reports.panels import PANELS, Drawing
-
     drawing = Drawing(tiny_run)
-    sheet = Sheet(drawing, PANELS[0])
-    reference = drawing.curves["retrained|log_entropy"]
+    (panel,) = (panel for panel in drawing.panels if panel.name == "entropy")
+    sheet = Sheet(drawing, panel)
+    reference = drawing.behind(panel, "original").y
     assert (reference / reference.sum()).max() > 0.1 * sheet.axes.get_ylim()[1]
     sheet.panel("constant")  # all of its outputs fall into one bin
     assert "up to 1.00" in sheet.panel("constant")
@@ -236,24 +241,24 @@ def test_a_docstring_falls_into_its_own_parts():
     points = parts("What.\n\nSteps: first\n- one, which\n  goes on;\n- two.\n\nText.").parts
     assert points[0].lines == [("first", False), ("- one, which goes on;", True), ("- two.", True)]
     assert parts("") is None
-    assert page.coded("``a<b`` and `c`") == "<code>a&lt;b</code> and <code>c</code>"
+    assert template.coded("``a<b`` and `c`") == "<code>a&lt;b</code> and <code>c</code>"
 
 
 def test_no_backtick_of_a_docstring_is_left_on_the_page():
     words = parts("Keeps ``k`` of ``n``.\n\nSteps: ``n<k`` stops.\n  x = ``k``")
-    template = "{% from 'parts.html' import about %}{{ about(words) }}"
-    shown = page.environment().from_string(template).render(words=words)
+    text = "{% from 'parts.html' import about %}{{ about(words) }}"
+    shown = template.environment().from_string(text).render(words=words)
     assert "`" not in shown
     assert "<code>n&lt;k</code>" in shown
 
 
 def test_samples_show_the_poison(tiny_run):
-    shown = forgotten.samples(tiny_run)
+    shown = samples(tiny_run)
     assert len(shown) == 12
     assert all(sample["train"] != sample["true"] for sample in shown)
     assert all(sample["url"].startswith("data:image/png;base64,") for sample in shown)
 
 
 def test_the_files_of_a_plugin_package_travel_with_the_wheel():
-    folder = Path(page.__file__).parent / "templates"
+    folder = Path(template.__file__).parent / "templates"
     assert {"page.css", "page.js", "run.html"} <= {path.name for path in folder.iterdir()}

@@ -9,16 +9,22 @@ from io import StringIO
 
 import pytest
 
-from bench.plugins.outputs import Readout, Score
-from bench.reports.long import tidy
+from bench.plugins.outputs import Readout, Score, Scores
 from bench.reports.notes import footnotes
-from bench.reports.plain import to_markdown
 from bench.reports.style import looks
-from bench.reports.table import comparison, number, shown
-from bench.reports.terminal import terminal
+from bench.reports.tables.grid import single
+from bench.reports.tables.terminal import terminal
+from bench.reports.tables.text import run_markdown
 from bench.reports.write import write_report
+from bench.results.compare import supported
 from bench.results.run import Run
+from bench.results.table import main_readouts, number, shown
 from tests.helpers.tiny_run import REPORT_FILES
+
+
+def printed(run, width):
+    """The tables of a run as a terminal of so many columns shows them."""
+    return terminal(single(run, main_readouts(run), supported(run.compared)), width)
 
 
 def test_cells_by_hand():
@@ -33,8 +39,8 @@ def test_cells_by_hand():
 
 
 def test_the_csv_holds_every_number_and_the_tables_agree_with_it(tiny_run):
-    frame = tidy(tiny_run).set_index(["row", "readout"])
-    table, markdown = comparison(tiny_run), to_markdown(tiny_run)
+    frame = tiny_run.scores().set_index(["row", "readout"])
+    table, markdown = tiny_run.table(), run_markdown(tiny_run)
     for readout in tiny_run.scores_of.readouts:
         for row in table.index.drop("target"):
             shown = table.loc[row, readout.title]
@@ -44,7 +50,7 @@ def test_the_csv_holds_every_number_and_the_tables_agree_with_it(tiny_run):
 
 
 def test_markdown_is_a_table_with_one_line_a_row(tiny_run):
-    table, ranking = to_markdown(tiny_run).split("Ranks among the methods")
+    table, ranking = run_markdown(tiny_run).split("Ranks among the methods")
     for text, rows in ((table, 8), (ranking, 4)):  # seven rows and target; the methods
         lines = [line for line in text.splitlines() if line.startswith("|")]
         blocks = 1 if rows == 4 else len(tiny_run.record["config"]["attacks"])
@@ -54,7 +60,7 @@ def test_markdown_is_a_table_with_one_line_a_row(tiny_run):
 
 def test_names_are_escaped(tiny_run):
     record = dict(tiny_run.record, scenario="<script>a|b</script>")
-    text = to_markdown(Run(tiny_run.folder, record, tiny_run.scores_of))
+    text = run_markdown(Run(tiny_run.folder, record, tiny_run.scores_of))
     assert "<script>" not in text
     assert r"a\|b" in text
 
@@ -74,7 +80,7 @@ def test_the_terminal_table_fits_and_has_every_main_readout(tiny_run, width):
     from rich.console import Console
 
     console = Console(width=width, file=StringIO())
-    for table in terminal(tiny_run, width):
+    for table in printed(tiny_run, width):
         console.print(table)
     text = console.file.getvalue()
     assert bool(re.search(r"\[\d", text)) == (width == 180)
@@ -86,9 +92,9 @@ def test_the_terminal_table_fits_and_has_every_main_readout(tiny_run, width):
 
 
 def test_a_run_that_nothing_could_be_scored_of_is_reported(tiny_run, tmp_path):
-    nothing = dataclasses.replace(tiny_run.scores_of, scores=[], curves={})
-    run = Run(tiny_run.folder, tiny_run.record, nothing)
-    assert terminal(run, 80)
+    empty = Scores(tiny_run.scores_of.readouts, [])
+    run = Run(tiny_run.folder, tiny_run.record, empty)
+    assert printed(run, 80)
     written = {path.name for path in write_report(run, tmp_path)}
     assert {"index.html", "table.tex", "long.csv"} <= written
     assert not any(name.endswith(".png") for name in written)

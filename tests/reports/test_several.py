@@ -6,16 +6,19 @@ import re
 import shutil
 from io import StringIO
 
+import pandas as pd
 import pytest
 
 from bench.cli.app import main
-from bench.reports.over_settings import positions
-from bench.reports.plain import csv_text
-from bench.reports.settings import varied
-from bench.reports.several import Several
-from bench.reports.several_page import to_html
-from bench.reports.table import number
+from bench.reports.comparison.figure import Axis
+from bench.reports.comparison.files import several_csv, several_markdown
+from bench.reports.comparison.settings import varied
+from bench.reports.comparison.several import side_by_side
+from bench.reports.comparison.table import grid_of
+from bench.reports.page.several import several_html
+from bench.reports.tables.terminal import terminal
 from bench.results.run import Run
+from bench.results.table import TARGET, number
 from tests.helpers.begin import begin
 from tests.helpers.page import Page
 from tests.helpers.tiny_run import as_if, tiny
@@ -35,7 +38,7 @@ def rates(tiny_run, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def several(rates):
-    return Several([Run.load(folder) for folder in rates])
+    return side_by_side([Run.load(folder) for folder in rates])
 
 
 def record(run, **config):
@@ -45,7 +48,9 @@ def record(run, **config):
 def test_the_setting_that_varies_is_found_and_orders_the_runs(several):
     assert several.settings == {"scenario.rate": [0.2, 0.5]}
     assert several.labels == ["rate = 0.2", "rate = 0.5"]
-    assert positions(several) == ([0.2, 0.5], ["0.2", "0.5"], "scenario.rate")
+    axis = Axis(several)
+    assert (axis.places, axis.names) == ([0.2, 0.5], ["0.2", "0.5"])
+    assert axis.label == "scenario.rate"
 
 
 @pytest.mark.parametrize(
@@ -77,28 +82,31 @@ def test_what_does_not_change_numbers_is_no_setting(tiny_run, tmp_path):
 
 
 def test_the_combined_tables_agree_with_the_long_one(several):
-    tables = several.csv()
+    files = several_csv(several)
+    tables = {name: pd.read_csv(StringIO(text)) for name, text in files.items()}
+    markdown = several_markdown(several)
     long = tables["long.csv"].set_index(["scenario.rate", "row", "readout"]).value
     assert len(long) == sum(len(run.scores()) for run in several.runs)
     wide = tables["table.csv"].set_index(["scenario.rate", "method"])
     for readout in several.readouts:
-        for rate, group in zip((0.2, 0.5), several.lines(), strict=True):
-            for values, row, cells, _ in group[:-1]:
-                assert values == [str(rate)]
-                text = number(long[rate, row, readout.name], readout)
-                assert cells[readout.name].value == text
-                assert number(wide.loc[(rate, row), readout.name], readout) == text
-                assert re.search(rf"\| {rate} \| {re.escape(row)} .*{text}", several.to_markdown())
-    assert csv_text(tables["cells.csv"]).count("\n") > 100
+        for rate, group in zip((0.2, 0.5), grid_of(several).groups, strict=True):
+            assert group[-1].row == TARGET
+            for line in group[:-1]:
+                assert line.settings == [str(rate)]
+                text = number(long[rate, line.row, readout.name], readout)
+                assert line.cells[several.readouts.index(readout)].value == text
+                assert number(wide.loc[(rate, line.row), readout.name], readout) == text
+                assert re.search(rf"\| {rate} \| {re.escape(line.row)} .*{text}", markdown)
+    assert len(tables["cells.csv"]) > 100
 
 
 def test_the_page_of_several_runs_is_valid_and_has_every_line(several):
-    text = to_html(several)
+    text = several_html(several)
     found = Page(text)
     assert len(found.ids) == len(set(found.ids))
     (table,) = [table for table in found.tables if "scenario.rate" in table[0][1]]
-    assert len(table) == 1 + sum(len(group) for group in several.lines())
-    assert to_html(several) == text
+    assert len(table) == 1 + len(list(grid_of(several).lines))
+    assert several_html(several) == text
     assert text.count("<svg") >= len(several.readouts)
 
 
@@ -107,7 +115,7 @@ def test_the_combined_table_fits_the_terminal(several, width):
     from rich.console import Console
 
     console = Console(width=width, file=StringIO())
-    for table in several.terminal(width):
+    for table in terminal(grid_of(several), width):
         console.print(table)
     lines = console.file.getvalue().splitlines()
     assert max(map(len, lines)) <= width

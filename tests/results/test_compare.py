@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.attacks.shared.intervals import score_models
+from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Readout, Scores
-from bench.reports.compare import Comparison, compare, holm, p_values, ranks
+from bench.results.compare import compare, holm, p_values, ranks
+from bench.results.finished import Comparison
 from tests.helpers.outputs import rng
 
 COUNT = 12

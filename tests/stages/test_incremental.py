@@ -20,7 +20,8 @@ from bench.errors import UserError
 from bench.methods.shared.projection import input_covariances
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet
-from bench.reports.requests import over_requests, shares
+from bench.results.costs import shares_so_far, time_shares
+from bench.results.tidy import requests_table
 from bench.stages.cell import Cell
 from bench.stages.networks import Networks
 from bench.stages.unlearn import carry, given, prepared_statistics
@@ -290,11 +291,13 @@ def test_costs_add_up_relative_to_retraining_each_time(run):
         row: [step.record["rows"][row]["cost"][0]["time_s"] for step in run.requests]
         for row in ("counting", "retrain")
     }
-    each, so_far = shares(run)["counting"]
-    assert each[2] == pytest.approx(times["counting"][2] / times["retrain"][2])
-    assert so_far[2] == pytest.approx(sum(times["counting"]) / sum(times["retrain"]))
-    frame = over_requests(run).set_index(["request", "row", "readout"]).value
-    assert frame[3, "counting", "time_so_far_vs_retrain"] == pytest.approx(so_far[2])
+    records = [step.record for step in run.requests]
+    share = time_shares(records[2])["counting"]
+    so_far = shares_so_far(records)[2]["counting"]
+    assert share == pytest.approx(times["counting"][2] / times["retrain"][2])
+    assert so_far == pytest.approx(sum(times["counting"]) / sum(times["retrain"]))
+    frame = requests_table(run.requests).set_index(["request", "row", "readout"]).value
+    assert frame[3, "counting", "time_so_far_vs_retrain"] == pytest.approx(so_far)
     assert frame[2, "pgu[gamma=0.5,epochs=3]", "carry_time_s"] > 0
     assert frame[1, "original", "test_error"] == frame[3, "original", "test_error"]
 
@@ -304,11 +307,11 @@ def test_run_prints_the_table_of_each_request_and_draws_all(config, run, capsys,
     recipe.write_text(dump_toml(config.model_dump(mode="json")))
     assert main(["run", "-q", "--config", str(recipe)]) == 0
     printed = capsys.readouterr().out
-    for words in ("request 1", "20 gone", "request 3", "60 gone", "so far", "requests.csv"):
+    for words in ("3 requests", "examples forgotten", "so far", "requests.csv"):
         assert words in printed
     assert 'id="requests"' in (run.folder / "report" / "index.html").read_text()
     assert "counting: 20 of 204, 0 before (2 of 2 models)" in printed
-    assert "- request 1: counting: " in printed
+    assert "- examples forgotten = 20: counting: " in printed
     for name in ("requests.csv", "requests.png", "requests.svg"):
         assert (run.folder / "report" / name).stat().st_size > 1000
     assert main(["run", "--config", str(recipe), "--dry-run"]) == 0

@@ -15,7 +15,7 @@ from bench.engine.graph import load_stages, open_context
 from bench.errors import UserError
 from bench.plugins.outputs import Outputs, Population
 from bench.reports.notes import footnotes
-from bench.reports.plain import to_markdown
+from bench.reports.tables.text import run_markdown
 from bench.stages.cell import Cell
 from bench.stages.gather import gather, identical
 from tests.helpers.outputs import populations
@@ -97,7 +97,7 @@ def test_class_removal_drops_outputs_and_test_examples(class_run):
     found = scored(class_run, "original")
     assert "forget_error" not in found
     assert found["test_error"].value < 0.5
-    assert "no error on Df" in to_markdown(class_run)
+    assert "no error on Df" in run_markdown(class_run)
 
 
 def test_scores_that_need_more_stages_are_there_when_asked_for(class_run):

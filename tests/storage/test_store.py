@@ -1,4 +1,4 @@
-"""The store: whole artefacts or none, damage noticed, nothing unpickled."""
+"""The store: artefacts are whole or absent, damage is noticed, nothing is unpickled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_keys_change_with_every_ingredient():
 
 
 @pytest.mark.parametrize("damage", ["truncate", "flip", "delete"])
-def test_a_damaged_payload_is_set_aside_and_can_be_made_again(store, damage):
+def test_a_damaged_payload_is_renamed_and_can_be_computed_again(store, damage):
     store.write("predict", KEY, {}, logits=np.zeros(100))
     file = payload(store, ".npz")
     content = file.read_bytes()
@@ -81,7 +81,7 @@ def test_a_payload_without_a_record_does_not_count(store):
     assert not store.has("predict", KEY)
 
 
-def test_failures_do_not_count_as_done_and_go_when_the_work_is_done(store):
+def test_a_failure_is_no_artefact_and_disappears_when_there_is_one(store):
     store.write_failure("unlearn", KEY, {"reason": "it broke"})
     assert not store.has("unlearn", KEY)
     assert store.failure("unlearn", KEY)["reason"] == "it broke"
@@ -96,8 +96,8 @@ def test_a_newer_schema_is_refused(tmp_path):
         read_record(path)
 
 
-def test_what_a_newer_version_wrote_is_left_alone(store):
-    """However it checks its records; a flipped bit of the number is damage like any other."""
+def test_a_record_of_a_newer_version_is_refused_and_kept(store):
+    """Even if its checksum works differently. A flipped bit of the version is damage."""
     store.write("predict", KEY, {"value": 1})
     file = payload(store, ".json")
     ours = file.read_text()

@@ -58,7 +58,7 @@ def test_the_main_process_takes_the_first_gpu(device, gpus, expected):
 
 @pytest.fixture
 def pool_of_its_own():
-    """Workers that know nothing of torch would be taken for leaking when they load it later."""
+    """Workers without torch would look as if they leaked memory when they load it later."""
     yield
     get_reusable_executor().shutdown(wait=True, kill_workers=True)
 
@@ -103,7 +103,7 @@ def test_where_models_are_made_is_not_in_their_keys(tmp_path):
     assert open_context(here).key(cell) == open_context(there).key(cell)
 
 
-def test_a_worker_is_told_the_precision_that_was_settled_on(tmp_path):
+def test_a_worker_uses_the_precision_that_the_main_process_resolved(tmp_path):
     """On another GPU bf16 might not pay: what it made there would have other keys."""
     config = tiny(tmp_path / "here", train={"precision": "auto"})
     remember_speeds(config, fp32=1.0, bf16=0.1)

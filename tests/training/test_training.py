@@ -1,4 +1,4 @@
-"""Training: pairs share what they should, the recipe does what it says, costs are counted."""
+"""Training: pairs share their seeds, settings take effect, and costs are measured."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ from tests.helpers.tiny_run import tiny
 CPU = torch.device("cpu")
 
 
-def recipe(classes=3, **settings):
+def trainer(classes=3, **settings):
     return Trainer(
         TrainSettings(**settings), lambda: small_cnn(classes, 1, (8, 8), width=4), classes, CPU
     )
 
 
 def test_fresh_models_follow_from_the_generator_alone():
-    made = [fingerprint(recipe().fresh_model(seeds.torch_rng(name))) for name in "aab"]
+    made = [fingerprint(trainer().fresh_model(seeds.torch_rng(name))) for name in "aab"]
     assert made[0] == made[1] != made[2]
 
 
@@ -73,10 +73,10 @@ def test_retraining_never_sees_the_forget_set(tmp_path):
         {"precision": "bf16"},
     ],
 )
-def test_every_recipe_learns_the_toy_problem(settings):
+def test_all_settings_learn_the_toy_problem(settings):
     toy = Toy("softmax")
     rng = seeds.torch_rng("learn")
-    how = recipe(**{"epochs": 8, "batch_size": 16, "lr": 0.05, **settings})
+    how = trainer(**{"epochs": 8, "batch_size": 16, "lr": 0.05, **settings})
     model = how.train(how.fresh_model(rng), toy.training, rng)
     assert accuracy(model, toy.validation) > 0.9
     assert not model.training
@@ -85,7 +85,7 @@ def test_every_recipe_learns_the_toy_problem(settings):
 
 def test_exponential_without_an_end_is_a_user_error():
     toy = Toy("softmax")
-    how = recipe(schedule="exponential")
+    how = trainer(schedule="exponential")
     with pytest.raises(UserError, match="final_lr"):
         how.train(how.fresh_model(seeds.torch_rng("x")), toy.training, seeds.torch_rng("x"))
 
@@ -145,13 +145,13 @@ def test_time_is_only_taken_alone():
 
 
 def test_peak_memory_sees_what_the_work_needed():
-    """Also where the process keeps what it freed: then the same work needs the same again."""
+    """Even if the process keeps freed memory, the same work needs the same amount again."""
     for kept in (False, True, True):
         if kept:
             keep_freed()
         with measured(CPU, alone=False) as cost:
             torch.ones(2**25).sum()
-        if cost.peak_memory_mb is not None:  # only Linux tells
+        if cost.peak_memory_mb is not None:  # only Linux measures it
             assert 100 < cost.peak_memory_mb < 400
 
 
