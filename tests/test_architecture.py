@@ -10,7 +10,6 @@ import re
 from pathlib import Path
 
 import grimp
-import pytest
 
 from tests.helpers.imports import as_text, circles, import_graph, longest_chain
 
@@ -30,7 +29,6 @@ KNOWN_PLUGIN_IMPORTS = {
     ("bench.attacks.gap", "bench.attacks.mia_efficacy"),
     ("bench.builtin.datasets.truefake_mini", "bench.builtin.datasets.truefake"),
 }
-UNTYING = pytest.mark.xfail(reason="modules are still being moved to their floors", strict=False)
 
 
 def small_graph(*imports: tuple[str, str]) -> grimp.ImportGraph:
@@ -52,13 +50,11 @@ def test_the_longest_chain_is_found():
     assert longest_chain(graph) == ["a", "b", "c", "d"]
 
 
-@UNTYING
 def test_no_modules_import_one_another():
     found = circles(import_graph())
     assert not found, "\n".join(["circles of imports:", *map(as_text, found)])
 
 
-@UNTYING
 def test_chains_of_imports_are_short():
     assert not circles(import_graph())
     chain = longest_chain(import_graph())

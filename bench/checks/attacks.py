@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from bench.checks.contract import Check, require
+from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Scores
-from bench.plugins.registry import Plugin
 from bench.plugins.scores import check_scores
 from bench.plugins.toy_outputs import toy_outputs
 from bench.seeds import global_state

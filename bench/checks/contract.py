@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from bench.errors import ContractError
-from bench.plugins.registry import Plugin
+from bench.plugins.chosen import Plugin
 
 Check = Callable[[Plugin], None]
 

@@ -8,9 +8,9 @@ import torch
 
 from bench.checks.contract import require
 from bench.checks.toys import Toy
+from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
 from bench.plugins.method_rules import check_result, fingerprint
-from bench.plugins.registry import Plugin
 from bench.seeds import global_state
 from bench.training.prediction import accuracy
 

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 
 from bench.checks.contract import Check, require
+from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
-from bench.plugins.registry import Plugin
 from bench.plugins.scenario import TrainingSet
 
 

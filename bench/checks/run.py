@@ -16,7 +16,8 @@ from pathlib import Path
 from bench.checks import attacks, methods, others
 from bench.checks.toys import TOYS, Toy
 from bench.errors import ContractError, UserError, one_line
-from bench.plugins.registry import Plugin, Registry, Source
+from bench.plugins.chosen import Plugin
+from bench.plugins.registry import Registry, Source
 from bench.training.devices import one_thread
 
 LIBRARIES = (sys.prefix, sysconfig.get_path("purelib"), str(Path(__file__).parent.parent))

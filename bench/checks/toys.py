@@ -14,8 +14,8 @@ from bench import seeds
 from bench.builtin.models.small_cnn import small_cnn
 from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
+from bench.plugins.chosen import Plugin
 from bench.plugins.method import Task
-from bench.plugins.registry import Plugin
 from bench.training.trainer import Trainer
 
 TRAINED_ON, FORGOTTEN = 90, 13  # neither is a multiple of a usual batch size

@@ -9,7 +9,7 @@ from bench.engine.begin import check, run_folder, warn_of_differences
 from bench.engine.dask import check_backend
 from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
 from bench.engine.graph import Group, open_context, plan
-from bench.engine.run import recovering
+from bench.engine.recover import recovering
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.storage.files import refuse_unwritable

@@ -25,7 +25,7 @@ from bench.data.examples import Examples
 from bench.data.sources import Features
 from bench.engine.amounts import amount, duration, on_disk
 from bench.engine.graph import Group
-from bench.results.records import RECORD
+from bench.results.layout import RECORD
 from bench.stages.cell import Cell, Size
 from bench.stages.context import Context
 from bench.stages.networks import Networks

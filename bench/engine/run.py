@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from bench.config.schema import Config
 from bench.engine.begin import check, warn_of_differences, write_beginning
@@ -15,17 +13,13 @@ from bench.engine.dask import check_backend, connected
 from bench.engine.graph import load_stages, open_context, plan
 from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
-from bench.errors import DamagedError, UserError
+from bench.engine.recover import recovering
 from bench.messages import show_messages
 from bench.plugins.resolve import resolve_config
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
 from bench.results.records import write_records
 from bench.results.run import Run
 from bench.stages.context import PHASES, Context, Phase
-
-log = logging.getLogger(__name__)
-MOST_KILLED = 3  # workers, before a run gives up
-T = TypeVar("T")
 
 
 def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
@@ -79,30 +73,6 @@ def _score(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
             make_group(context, group, name_request(report, context, group.request))
             write_records(context, manifest, folder, group.request)
     return folder
-
-
-def recovering(work: Callable[[], T]) -> T:
-    """Do ``work``, and again after a corrupt file was set aside or a worker process was killed.
-
-    What was finished is kept, so the next try resumes there. Raises UserError where that does not
-    help.
-    """
-    seen: set[str] = set()
-    killed = 0
-    while True:
-        try:
-            return work()
-        except DamagedError as error:
-            if str(error) in seen:  # damaged again as soon as it was made
-                raise
-            seen.add(str(error))
-            log.warning(str(error))
-        except BrokenProcessPool as error:
-            killed += 1
-            what = "a worker process was killed (memory short?); what was finished is kept"
-            if killed > MOST_KILLED:
-                raise UserError(f"{what}; go on with fewer --jobs") from error
-            log.warning(f"{what}, going on")
 
 
 def name_request(report: Report, context: Context, request: int | None) -> Report:

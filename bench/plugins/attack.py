@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from bench.errors import UserError
 
 if TYPE_CHECKING:
-    from bench.plugins.registry import Plugin
+    from bench.plugins.chosen import Plugin
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 STAGES = ("untrained", "relearn")

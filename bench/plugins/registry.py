@@ -21,6 +21,7 @@ from typing import Any
 
 from bench.config.spelling import Choice, parse, unknown
 from bench.errors import UserError, one_line
+from bench.plugins.chosen import Plugin
 from bench.plugins.parameters import (
     argument_name,
     check_parameters,
@@ -127,32 +128,6 @@ def _import_file(path: Path) -> ModuleType:
         del sys.modules[name]
         raise
     return module
-
-
-@dataclass(frozen=True)
-class Plugin:
-    """A plugin chosen by a user, with every parameter known and checked.
-
-    ``label`` is its spelling: the name and those parameters that differ from their defaults.
-    """
-
-    kind: str
-    label: str
-    target: Any
-    argument: str | None
-    params: dict[str, Any]
-    version: str
-
-    def __call__(self, *given: Any) -> Any:
-        """Build the method (no arguments), or call the function with what the harness gives."""
-        if self.argument is not None:
-            given = (self.argument, *given)
-        return self.target(*given, **self.params)
-
-    @property
-    def identity(self) -> dict[str, Any]:
-        """What of the plugin goes into a content key."""
-        return {"name": self.label.partition("[")[0], "params": self.params, "code": self.version}
 
 
 class Registry:

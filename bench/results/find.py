@@ -9,8 +9,8 @@ from pathlib import Path
 from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
+from bench.results.layout import RECORD
 from bench.results.manifest import missing_cells, read_manifest, stored_context
-from bench.results.records import RECORD
 
 log = logging.getLogger(__name__)
 

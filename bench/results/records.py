@@ -8,6 +8,7 @@ from typing import Any
 
 from bench.plugins.scores import arrays_of, as_record
 from bench.results.extras import extras
+from bench.results.layout import CURVES, EXTRAS, RECORD, request_folder
 from bench.results.manifest import Manifest
 from bench.stages.cell import Cell
 from bench.stages.context import Context
@@ -16,14 +17,7 @@ from bench.stages.score import read_scores
 from bench.storage.files import write_atomic
 from bench.storage.records import describe_file, pack_arrays, write_record
 
-RECORD, CURVES, EXTRAS = "run.json", "curves.npz", "extras.npz"
-REQUEST = "request-"
 SIZES = ("train", "forget", "retain", "validation", "test")
-
-
-def request_folder(folder: Path, request: int | None) -> Path:
-    """Where the records of one of several requests lie in a run's folder."""
-    return folder if request is None else folder / f"{REQUEST}{request}"
 
 
 def write_records(context: Context, manifest: Manifest, folder: Path, request: int | None) -> None:

@@ -14,8 +14,8 @@ from bench.errors import UserError
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.scores import from_record
 from bench.results.finished import Comparison
+from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
-from bench.results.records import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.stages.gather import StoredOutputs
 from bench.storage.records import read_checked, read_record, unpack_arrays
 

@@ -20,8 +20,9 @@ from bench.config.folders import places
 from bench.config.schema import Config
 from bench.data.split import Split
 from bench.plugins.attack import stage_of
+from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
-from bench.plugins.registry import Plugin, Registry
+from bench.plugins.registry import Registry
 from bench.stages.cell import ORIGINAL, RETRAIN, RETRAINED, Artefact, Cell, Size
 from bench.storage.store import Store, content_key
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from bench.errors import UserError, one_line
 from bench.plugins.attack import stage_of
+from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Outputs, Scores
-from bench.plugins.registry import Plugin
 from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merged
 from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
 from bench.stages.context import Context, Stage

@@ -22,8 +22,8 @@ from bench import seeds
 from bench.config.schema import Config
 from bench.data.split import Split
 from bench.errors import UserError
+from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
-from bench.plugins.registry import Plugin
 from bench.plugins.scenario import TrainingSet
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage

@@ -17,7 +17,7 @@ from bench.plugins.toy_outputs import toy_outputs
 from bench.reports.figures.answer import measures, utility
 from bench.reports.figures.files import figures_of, save
 from bench.reports.page.run import run_html
-from tests.conftest import tiny
+from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
 DRAWING_ATTACK = '''"""An attack with a figure of its own."""

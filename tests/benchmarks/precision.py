@@ -29,7 +29,7 @@ from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.training.prediction import accuracy
 from tests.benchmarks.measure import machine
-from tests.benchmarks.training import test_examples, train_originals, usual_loop
+from tests.benchmarks.training import held_out, train_originals, usual_loop
 
 
 def recipe(chosen: argparse.Namespace, precision: str) -> Context:
@@ -52,18 +52,18 @@ def errors_of_harness(context: Context) -> np.ndarray:
     """Test errors in percent of the models that the harness trains."""
     train_originals(context, context.members)
     cells = [context.model_cell(ORIGINAL, member, None) for member in context.members]
-    return test_errors(context, map(context.once(Networks).load_model, cells))
+    return errors_in_percent(context, map(context.once(Networks).load_model, cells))
 
 
 def errors_of_usual_loop(context: Context) -> np.ndarray:
     """Test errors in percent of the models that the usual loop trains."""
     torch.set_num_threads(cores())
-    return test_errors(context, (usual_loop(context, seed) for seed in context.members))
+    return errors_in_percent(context, (usual_loop(context, seed) for seed in context.members))
 
 
-def test_errors(context: Context, models: Iterable[nn.Module]) -> np.ndarray:
+def errors_in_percent(context: Context, models: Iterable[nn.Module]) -> np.ndarray:
     """Test errors in percent, one per model."""
-    test = test_examples(context)
+    test = held_out(context)
     return np.array([100 * (1 - accuracy(model, test)) for model in models])
 
 

@@ -147,7 +147,7 @@ def compare(context: Context, chosen: argparse.Namespace) -> Iterator[Row]:
     start = seconds(lambda: train_originals(context, range(first)))
     usual, ours = [], []
     usual_errors, our_errors = [], []
-    test = test_examples(context)
+    test = held_out(context)
     torch.set_num_threads(cores())
     for repeat in range(chosen.repeats):
         begin = time.perf_counter()
@@ -170,7 +170,7 @@ def compare(context: Context, chosen: argparse.Namespace) -> Iterator[Row]:
     yield row(PART, f"{name}: start, data and {first} models", "s", [start])
 
 
-def test_examples(context: Context) -> Examples:
+def held_out(context: Context) -> Examples:
     """The test examples that errors are taken on."""
     test = context.once(Networks).part("test")
     return test.take(torch.arange(min(TESTED, len(test))))

@@ -56,7 +56,7 @@ def test_the_files_that_run_names_are_there(finished, recipe):
     (folder,) = (recipe.parent / "out" / "runs").iterdir()
     names = {path.name for path in folder.iterdir()}
     records = {"run.json", "curves.npz", "extras.npz"}
-    assert names == {"config.toml", "data.json", "data.npz", "report"} | records
+    assert names == {"config.toml", "manifest.json", "report"} | records
     assert {path.name for path in (folder / "report").iterdir()} == REPORT_FILES
 
 

@@ -19,7 +19,7 @@ import torch
 import bench
 from bench.config.load import dump_toml
 from bench.engine.graph import open_context
-from bench.engine.run import recovering
+from bench.engine.recover import recovering
 from bench.errors import DamagedError, UserError
 from bench.stages.cell import Cell
 from tests.helpers.comparing import assert_same

@@ -72,6 +72,11 @@ def truefake(
     return read_tree("truefake", root, *chosen, side, splits, broken, memory)
 
 
+def stand_in(home: Path) -> str | None:
+    """The miniature, where the folder for data holds no TrueFake."""
+    return None if find_root(home) else "truefake-mini"
+
+
 def read_tree(
     name: str,
     root: Path,
