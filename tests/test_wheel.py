@@ -25,8 +25,8 @@ NEEDED = (
     "cli/app.py",
     "methods/pgu.py",
     "methods/shared/descent.py",
-    "reports/templates/page.css",
-    "reports/templates/run.html",
+    "reports/page/templates/page.css",
+    "reports/page/templates/run.html",
 )
 EVERY_FILE = """
 import importlib, json, pkgutil, sys

@@ -9,7 +9,6 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from bench import seeds
 from bench.config.load import CONFIG, RUNS, dump_toml
 from bench.plugins.attack import refuse_overlaps
 from bench.plugins.card import about_of
@@ -33,8 +32,7 @@ def check(context: Context) -> None:
         check_needs(label, plugin().requirements())
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
-    with seeds.isolated(0):
-        networks.trainer.blank_model()
+    networks.blank_model()
 
 
 def warn_of_differences(context: Context) -> None:

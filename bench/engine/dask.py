@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from bench.config.schema import Config
 from bench.engine.execute import execute, remembered_context
+from bench.engine.graph import load_stages
 from bench.errors import UserError
 from bench.stages.cell import Cell
 from bench.stages.context import Context
@@ -58,7 +59,6 @@ class Order:
     name: Name
     mark: bytes  # what the lock file says, for a worker that can read it
     needs: list[Name]
-    kept: list[Name]  # of these, what many cells need: the worker keeps them
     given: dict[Name, Packed] = field(default_factory=dict)
 
 
@@ -121,18 +121,12 @@ class Cluster:
         scheduler = self.client.scheduler
         return "" if scheduler is None else str(scheduler.address)
 
-    def make(
-        self,
-        context: Context,
-        cells: Iterator[Cell],
-        alone: bool,
-        mark: Callable[[Cell], bytes],
-    ) -> Iterator[Cell]:
+    def make(self, context: Context, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
         """Make all ``cells``, each of which is locked when it is drawn; yields finished ones."""
         from distributed import as_completed
 
         orders: dict[Future, Order] = {}
-        prepare = self._orders(context, alone, mark)
+        prepare = self._orders(context, alone)
         finished = as_completed(loop=self.client.loop)
 
         def submit(order: Order) -> None:  # to any: dask (2026.8) forgets pinned tasks of the dead
@@ -187,10 +181,8 @@ class Cluster:
         except OSError:  # a lost scheduler is told of by what was handed to it
             return False
 
-    def _orders(
-        self, context: Context, alone: bool, mark: Callable[[Cell], bytes]
-    ) -> Callable[[Cell], Order]:
-        """A function that writes the order for a cell."""
+    def _orders(self, context: Context, alone: bool) -> Callable[[Cell], Order]:
+        """A function that writes the order for a locked cell."""
         config = context.once(Networks).settled_config
         here = {
             "out": str(Path(config.out).resolve()),
@@ -200,12 +192,12 @@ class Cluster:
         config, token = config.model_copy(update=here), context.token
 
         def order(cell: Cell) -> Order:
-            needed, kept = needs(context, cell)
             name = cell.stage, context.key(cell)
-            known = self.run, config, sources, token
-            written = Order(*known, cell, alone, name, mark(cell), needed, kept)
+            mark = context.store.claim_path(*name).read_bytes()
+            needs = [(source.stage, context.key(source)) for source in context.inputs(cell)]
+            written = Order(self.run, config, sources, token, cell, alone, name, mark, needs)
             if self.sends:
-                return _with(written, context.store, [n for n in needed if n not in kept])
+                return _with(written, context.store, [n for n in needs if not _is_kept(n)])
             return written
 
         return order
@@ -237,11 +229,9 @@ def _with(order: Order, store: Store, names: Iterable[Name]) -> Order:
     return replace(order, given=order.given | {name: store.pack(*name) for name in names})
 
 
-def needs(context: Context, cell: Cell) -> tuple[list[Name], list[Name]]:
-    """The artefacts that making ``cell`` reads; and those of them that many cells read."""
-    found = [(source.stage, context.key(source)) for source in context.inputs(cell)]
-    shared = [name for name in found if context.stages[name[0]].shared]
-    return found, shared
+def _is_kept(name: Name) -> bool:
+    """Whether workers keep an artefact, since many cells read it."""
+    return load_stages()[name[0]].shared
 
 
 # On the worker ------------------------------------------------------------------------------------
@@ -254,9 +244,8 @@ def work(order: Order) -> Reply:
     with _one_at_a_time:
         if _sees_store(order):
             context = _context(order, order.config)
-            if not context.has(
-                order.cell
-            ):  # the worker that made it may have died before its reply
+            # A worker that died before its reply may have made it.
+            if not context.has(order.cell):
                 execute(context, order.cell, order.alone)
             return Reply()
         home = _own_folder(order.run)
@@ -272,8 +261,9 @@ def work(order: Order) -> Reply:
             execute(_context(order, config), order.cell, order.alone)
             return Reply(made=store.pack(*order.name))
         finally:
-            for name in {*order.given, order.name} - set(order.kept):
-                store.drop(*name)
+            for name in {*order.given, order.name}:
+                if not _is_kept(name):
+                    store.drop(*name)
 
 
 def _sees_store(order: Order) -> bool:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from functools import lru_cache
-
-import torch
 
 from bench.config.schema import Config
 from bench.engine.graph import open_context
 from bench.stages.cell import Cell, CellFailedError
 from bench.stages.context import Context
+from bench.stages.networks import warm_up
+from bench.training.devices import one_thread
 from bench.training.memory import give_back, keep_freed
 
 
@@ -24,7 +21,7 @@ def execute(context: Context, cell: Cell, alone: bool) -> None:
     keep_freed()
     with one_thread():
         if alone:
-            context.stages[cell.stage].warm_up(context)
+            context.once(warm_up)
         make_and_store(context, cell, alone)
     give_back()  # between cells nothing is kept, or an idle worker would seem to leak
 
@@ -60,15 +57,4 @@ def remembered_context(config: Config, token: str) -> Context:
 
 @lru_cache(maxsize=2)
 def _context(config_json: str, _token: str) -> Context:
-    return open_context(Config.model_validate(json.loads(config_json)))
-
-
-@contextmanager
-def one_thread() -> Iterator[None]:
-    """One torch thread: sums are added in one order, so results are equal for any ``jobs``."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
+    return open_context(Config.model_validate_json(config_json))

@@ -150,7 +150,7 @@ class Forecast:
     def _own_costs(self, group: Group, cell: Cell) -> Iterator[dict[str, Any]]:
         for other in group.cells:
             if (other.row, other.attack) == (cell.row, cell.attack) and self.context.has(other):
-                record = self.context.store.record(other.stage, self.context.key(other))
+                record = self.context.record(other)
                 if "cost" in record:
                     yield record["cost"]
 

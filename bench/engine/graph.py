@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -56,16 +56,12 @@ def plan(context: Context, stages: Iterable[Stage] | None = None) -> list[Group]
     for stage in in_order(context, context.stages.values() if stages is None else stages):
         for cell in stage.cells(context):
             groups.setdefault((cell.request, stage.name), []).append(cell)
-    requests = dict.fromkeys([None, *context.requests])
-    return [
-        Group(context.stages[name], request, cells)
-        for request in requests
-        for (of_request, name), cells in groups.items()
-        if of_request == request
-    ]
+    # Requests are numbered from 1; None, for what all of them share, comes first.
+    by_request = sorted(groups.items(), key=lambda item: item[0][0] or 0)
+    return [Group(context.stages[name], request, cells) for (request, name), cells in by_request]
 
 
-def in_order(context: Context, stages: Iterable[Stage]) -> Sequence[Stage]:
+def in_order(context: Context, stages: Iterable[Stage]) -> list[Stage]:
     """The stages by phase, each after those whose artefacts it reads."""
     by_name = {stage.name: stage for stage in stages}
     reads: dict[str, set[str]] = {}

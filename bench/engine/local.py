@@ -8,7 +8,7 @@ is left to it, and waited for.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,13 +32,7 @@ class Cluster(Protocol):
     @property
     def address(self) -> str: ...
 
-    def make(
-        self,
-        context: Context,
-        cells: Iterator[Cell],
-        alone: bool,
-        mark: Callable[[Cell], bytes],
-    ) -> Iterator[Cell]: ...
+    def make(self, context: Context, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]: ...
 
 
 def make_group(
@@ -143,13 +137,11 @@ class Batch:
     def _lock_path(self, cell: Cell) -> Path:
         return self.context.store.claim_path(cell.stage, self.context.key(cell))
 
-    def _make_locked(self, cells: Iterator[Cell]) -> Iterable[Cell]:
+    def _make_locked(self, cells: Iterator[Cell]) -> Iterator[Cell]:
         if self.stage.here:
             return in_threads(self.context, cells)
-        if self.cluster:
-            mark = lambda cell: self.locks.mark(self._lock_path(cell))  # noqa: E731
-            return self.cluster.make(self.context, cells, self.alone, mark)
-        return in_processes(self.context, cells, self.alone)
+        make = self.cluster.make if self.cluster else in_processes
+        return make(self.context, cells, self.alone)
 
 
 def in_threads(context: Context, cells: Iterator[Cell]) -> Iterator[Cell]:

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 
 Report = Callable[[str, int, int], None]  # what is made, how much is done, how much there is
 
+SECONDS_BETWEEN_LINES = 15.0
+
 
 @contextmanager
 def progress(quiet: bool = False) -> Iterator[Report]:
@@ -54,7 +56,7 @@ def _progress_bar() -> Iterator[Report]:
         yield report
 
 
-def _plain_lines(every_s: float = 15.0) -> Report:
+def _plain_lines() -> Report:
     started: dict[str, float] = {}
     first: dict[str, float] = {}  # when the first cell was done: it waits for workers to start
     last = 0.0
@@ -66,7 +68,7 @@ def _plain_lines(every_s: float = 15.0) -> Report:
             started[stage] = now
         if done <= 1:
             first[stage] = now
-        if done not in (0, total) and now - last < every_s:
+        if done not in (0, total) and now - last < SECONDS_BETWEEN_LINES:
             return
         last = now
         elapsed = now - started.setdefault(stage, now)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -43,12 +44,12 @@ def make_run(context: Context, until: Phase, quiet: bool) -> Path:
     phases = PHASES[: PHASES.index(until) + 1]
     groups = [group for group in groups if group.stage.phase in phases]
     with connected(context.config) as cluster, progress(quiet) as report:
-        for group, following in zip(groups, [*groups[1:], None], strict=True):
-            named = name_request(report, context, group.request)
-            make_group(context, group, named, cluster)
-            is_last = following is None or following.request != group.request
-            if is_last and until == PHASES[-1] and group.request in context.requests:
-                write_records(context, manifest, folder, group.request)
+        for request, of_request in groupby(groups, key=lambda group: group.request):
+            named = name_request(report, context, request)
+            for group in of_request:
+                make_group(context, group, named, cluster)
+            if until == PHASES[-1] and request in context.requests:
+                write_records(context, manifest, folder, request)
     return folder
 
 

@@ -84,12 +84,11 @@ def row_record(
     method = manifest.methods[row]
     cells = [context.model_cell(row, member, request) for member in context.members]
     made = [cell for cell in cells if context.has(cell)]
-    records = [context.store.record(cell.stage, context.key(cell)) for cell in made]
+    records = [context.record(cell) for cell in made]
     prepared = []
     if method["prepares"]:
         starts = dict.fromkeys(context.start(cell.member) for cell in made)
-        prepares = [Cell("prepare", row, start) for start in starts]
-        prepared = [context.store.record(cell.stage, context.key(cell)) for cell in prepares]
+        prepared = [context.record(Cell("prepare", row, start)) for start in starts]
     return {
         **method,
         "done": len(made),

@@ -10,9 +10,11 @@ from __future__ import annotations
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, TypeVar
+
+import numpy as np
 
 from bench.config.folders import places
 from bench.config.schema import Config
@@ -23,6 +25,9 @@ from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
 from bench.stages.cell import ORIGINAL, RETRAIN, RETRAINED, Artefact, Cell, Size
 from bench.storage.store import Store, content_key
+
+if TYPE_CHECKING:
+    import torch
 
 Phase = Literal["train", "unlearn", "predict", "score"]
 PHASES: tuple[Phase, ...] = ("train", "unlearn", "predict", "score")
@@ -70,9 +75,6 @@ class Stage(ABC):
     @abstractmethod
     def size(self, context: Context, cell: Cell) -> Size:
         """How much work ``make`` is."""
-
-    def warm_up(self, context: Context) -> None:  # noqa: B027
-        """Do what a process pays for once, before a cell that runs alone is timed."""
 
 
 class Context:
@@ -169,8 +171,7 @@ class Context:
         """Who is trained on, tested and forgotten: as stored, or drawn now, writing nothing."""
         cell = Cell("split")
         if self.has(cell):
-            record = self.store.record(cell.stage, self.key(cell))
-            return Split.restored(record, self.store.arrays(cell.stage, self.key(cell)))
+            return Split.restored(self.record(cell), self.arrays(cell))
         artefact = self.stages[cell.stage].make(self, cell, alone=False)
         return Split.restored(artefact.record, artefact.arrays)
 
@@ -219,12 +220,10 @@ class Context:
 
     def settle(self, cells: Iterable[Cell]) -> None:
         """Leave out from now on those inputs of a partial stage's cells that do not exist."""
-        exists: dict[Cell, bool] = {}
+        exists = cache(self.has)
         for cell in cells:
-            for source in self.inputs(cell):
-                if source not in exists:
-                    exists[source] = self.has(source)
-            self._settled[cell] = [source for source in self.inputs(cell) if exists[source]]
+            sources = self.stages[cell.stage].inputs(self, cell)
+            self._settled[cell] = [source for source in sources if exists(source)]
             self._keys.pop(cell, None)
 
     def key(self, cell: Cell) -> str:
@@ -245,6 +244,18 @@ class Context:
         if self._is_stored and cell not in self._keys and not (stage and stage.partial):
             return False
         return self.store.has(cell.stage, self.key(cell))
+
+    def record(self, cell: Cell) -> dict[str, Any]:
+        """The record of what a cell made."""
+        return self.store.record(cell.stage, self.key(cell))
+
+    def arrays(self, cell: Cell) -> dict[str, np.ndarray]:
+        """The arrays that a cell made."""
+        return self.store.arrays(cell.stage, self.key(cell))
+
+    def tensors(self, cell: Cell) -> dict[str, torch.Tensor]:
+        """The tensors that a cell made, on the CPU."""
+        return self.store.tensors(cell.stage, self.key(cell))
 
     def failure(self, cell: Cell) -> dict[str, Any] | None:
         """Why a cell could not be made, if it failed and was not made since."""

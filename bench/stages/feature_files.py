@@ -49,6 +49,5 @@ def _join(context: Context, part: str, width: int, file: Path) -> None:
     shape = len(getattr(context.split, part)), 1 + views(context, part), width
     whole = reserved(file, shape)
     for cell in pieces(context, part):
-        stored = context.store.tensors(cell.stage, context.key(cell))["features"]
-        whole[cell.member * PIECE :][:PIECE] = stored.numpy()
+        whole[cell.member * PIECE :][:PIECE] = context.tensors(cell)["features"].numpy()
     whole.flush()

@@ -15,7 +15,7 @@ import torch
 from bench import seeds
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
-from bench.stages.feature_files import PARTS, PIECE, pieces, views
+from bench.stages.feature_files import PIECE, views
 from bench.stages.networks import Networks
 from bench.storage.store import content_key
 from bench.training.cost import measured
@@ -28,9 +28,7 @@ class Features(Stage):
     name, version, phase, shared = "features", 2, "train", True
 
     def cells(self, context: Context) -> list[Cell]:
-        if not context.once(Networks).frozen:
-            return []
-        return [cell for part in PARTS for cell in pieces(context, part)]
+        return context.once(Networks).feature_cells
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:
         return []  # no label and no forget set: other scenarios share what is made

@@ -86,7 +86,7 @@ def read_population(
     """The stored outputs of a row's models; fewer than all where cells failed."""
     cells = [Cell(stage, row, member, request) for member in context.members]
     made = [cell for cell in cells if context.has(cell)]
-    stored = [context.store.arrays(cell.stage, context.key(cell)) for cell in made]
+    stored = [context.arrays(cell) for cell in made]
     for cell, arrays in zip(made, stored, strict=True):
         for part, array in arrays.items():
             if not np.isfinite(array).all():
@@ -109,7 +109,7 @@ def read_relearning(
     relearning = {}
     for row, members in models.items():
         cells = [Cell("relearn", row, int(member), request, attack) for member in members]
-        stored = [context.store.arrays(cell.stage, context.key(cell)) for cell in cells]
+        stored = [context.arrays(cell) for cell in cells]
         steps, reached = (np.array([a[name] for a in stored]) for name in ("steps", "reached"))
         relearning[row] = Relearning(steps, reached)
     return relearning

@@ -31,7 +31,6 @@ class Networks:
     def __init__(self, context: Context):
         self.context = context
         self._images: tuple[str, Pool] | None = None  # of one part at a time
-        self._is_warm = False
 
     @cached_property
     def device(self) -> torch.device:
@@ -90,11 +89,21 @@ class Networks:
         first = torch.zeros(1, dtype=torch.long, device=self.device)
         return frozen_part(model.to(self.device), self.images("validation").inputs(first))
 
+    def blank_model(self) -> torch.nn.Module:
+        """A network on the device whose weights will be overwritten."""
+        with seeds.isolated(0):
+            return self.trainer.blank_model()
+
+    @property
+    def feature_cells(self) -> list[Cell]:
+        """The cells that hold the features of all parts; none where no backbone is frozen."""
+        parts = PARTS if self.frozen else ()
+        return [cell for part in parts for cell in pieces(self.context, part)]
+
     @property
     def data_cells(self) -> list[Cell]:
         """The cells that hold the examples: the split, and features where a backbone is frozen."""
-        parts = PARTS if self.frozen else ()
-        return [Cell("split"), *(cell for part in parts for cell in pieces(self.context, part))]
+        return [Cell("split"), *self.feature_cells]
 
     def images(self, part: str) -> Pool:
         """The images of train, validation or test, in memory or to be decoded; the latest stay."""
@@ -131,17 +140,14 @@ class Networks:
 
     def load_model(self, cell: Cell) -> torch.nn.Module:
         """The stored model that ``cell`` made, on the device, in eval mode."""
-        weights = self.context.store.tensors(cell.stage, self.context.key(cell))
-        with seeds.isolated(0):
-            model = self.trainer.blank_model()
-        model.load_state_dict(weights)
+        model = self.blank_model()
+        model.load_state_dict(self.context.tensors(cell))
         return model.eval()
 
     @cached_property
     def weight_bytes(self) -> int:
         """What a stored model takes up, in bytes."""
-        with seeds.isolated(0):
-            return sum(tensor.nbytes for tensor in self.trainer.blank_model().state_dict().values())
+        return sum(tensor.nbytes for tensor in self.blank_model().state_dict().values())
 
     def starting_model(self, row: str, member: int, request: int | None) -> torch.nn.Module:
         """What a method is given: an original, or its own model of the request before."""
@@ -150,13 +156,12 @@ class Networks:
             return self.load_model(context.model_cell(row, member, earlier[-1]))
         return self.load_model(context.model_cell(ORIGINAL, context.start(member), None))
 
-    def warm_up(self) -> None:
-        """Train a few steps, once in a process: the first ones pay for its start."""
-        if self._is_warm:
-            return
-        rng, train = seeds.torch_rng("warm-up"), self.part("train")
-        few = train.take(torch.arange(min(WARM_UP_EXAMPLES, len(train))))
-        settings = self.trainer.settings.model_copy(update={"epochs": WARM_UP_EPOCHS})
-        trainer = replace(self.trainer, settings=settings)
-        trainer.train(trainer.fresh_model(rng), few, rng)
-        self._is_warm = True
+
+def warm_up(context: Context) -> None:
+    """Train a few steps: the first ones of a process pay for its start."""
+    networks = context.once(Networks)
+    rng, train = seeds.torch_rng("warm-up"), networks.part("train")
+    few = train.take(torch.arange(min(WARM_UP_EXAMPLES, len(train))))
+    settings = networks.trainer.settings.model_copy(update={"epochs": WARM_UP_EPOCHS})
+    trainer = replace(networks.trainer, settings=settings)
+    trainer.train(trainer.fresh_model(rng), few, rng)

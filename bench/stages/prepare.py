@@ -45,6 +45,3 @@ class Prepare(Stage):
     def size(self, context: Context, cell: Cell) -> Size:
         weights = context.once(Networks).weight_bytes  # an importance of each weight, say
         return Size(forward=len(context.split.train), bytes=weights, is_guess=True)
-
-    def warm_up(self, context: Context) -> None:
-        context.once(Networks).warm_up()

@@ -88,8 +88,8 @@ def read_scores(context: Context, request: int | None) -> Scores:
     by_attack = {}
     for label in context.attacks:
         cell = Cell("score", label, request=request)
-        record = context.store.record(cell.stage, context.key(cell))
-        arrays = context.store.arrays(cell.stage, context.key(cell)) if "payload" in record else {}
+        record = context.record(cell)
+        arrays = context.arrays(cell) if "payload" in record else {}
         scores = from_record(record, arrays)
         readouts = [replace(readout, attack=label) for readout in scores.readouts]
         by_attack[label] = replace(scores, readouts=readouts)

@@ -95,18 +95,14 @@ class Unlearn(Stage):
         is_guess = cell.row != RETRAIN  # what a method does, only the method knows
         return Size(passes, passes, networks.weight_bytes, is_guess)
 
-    def warm_up(self, context: Context) -> None:
-        context.once(Networks).warm_up()
-
 
 def prepared_statistics(context: Context, cell: Cell) -> Statistics:
     """The statistics of the method's own original, on the device; none where it uses none."""
     if not context.methods[cell.row]().prepares():
         return {}
     source = Cell("prepare", cell.row, context.start(cell.member))
-    stored = context.store.tensors(source.stage, context.key(source))
     device = context.once(Networks).device
-    return {name: tensor.to(device) for name, tensor in stored.items()}
+    return {name: tensor.to(device) for name, tensor in context.tensors(source).items()}
 
 
 def given(

@@ -70,10 +70,6 @@ class Claims:
             self._watched[path] = lease
         return taken
 
-    def mark(self, path: Path) -> bytes:
-        """The content of a lock that is held: only who sees this very file can know it."""
-        return path.read_bytes()
-
     def release(self, path: Path) -> None:
         """Release a lock; does nothing to the lock of a run that took it over."""
         with contextlib.suppress(OSError):  # a lock file that stays expires in a minute

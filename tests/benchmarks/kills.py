@@ -2,9 +2,9 @@
 
     python -m tests.benchmarks.kills [--kinds main worker dask] [--tries 20] [--seed 0] [--json]
 
-A tiny run in two processes is killed ``--tries`` times as a whole, as often in one of its worker
-processes, and as often, on a dask cluster of this machine, in one of its workers; each time in a
-new folder, and repeated where it did not end by itself. Linux only.
+Kills a tiny run in two processes ``--tries`` times in each of three ways: its main process, one of
+its worker processes, and one of its workers on a dask cluster of this machine. Every try has a new
+folder; a run that did not survive its kill is repeated. Linux only.
 """
 
 from __future__ import annotations
@@ -33,18 +33,20 @@ from tests.helpers.tiny_run import tiny
 if TYPE_CHECKING:
     from distributed import LocalCluster
 
+RUN = """
+import sys, bench
+from bench.config.load import load_config
+bench.run(load_config({}, sys.argv[1], sys.argv[2:]), quiet=True)
+"""
 LEFT_OVER, MESSAGES = ".tmp-", "messages.txt"
 
 
 def start(recipe: Path, out: Path, scheduler: str | None = None) -> subprocess.Popen:
-    """The run, without the report; what it says goes to a file, which workers may keep open."""
-    code = "import bench, bench.config.schema as c, json, sys; "
-    code += "bench.run(c.load_config(json.loads(sys.argv[2]), sys.argv[1]), quiet=True)"
-    given = {"out": str(out)}
+    """Start the run, without the report; its messages go to a file, which workers keep open."""
+    command = [sys.executable, "-c", RUN, str(recipe), f"out={out}"]
     if scheduler:
-        given |= {"backend": "dask", "scheduler": scheduler}
+        command += ["backend=dask", f"scheduler={scheduler}"]
     out.mkdir(exist_ok=True)
-    command = [sys.executable, "-c", code, str(recipe), json.dumps(given)]
     with (out / MESSAGES).open("ab") as messages:
         return subprocess.Popen(command, stderr=messages)
 
@@ -52,34 +54,34 @@ def start(recipe: Path, out: Path, scheduler: str | None = None) -> subprocess.P
 def workers(process: subprocess.Popen) -> list[int]:
     """The worker processes that a run has now."""
     try:
-        found = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
-        lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in found}
-    except OSError:  # it has just ended
+        children = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        lines = {int(pid): Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children}
+    except OSError:  # one of them has just ended
         return []
     return [pid for pid, line in lines.items() if b"popen_loky" in line]
 
 
 def finished(store: Path) -> dict[Path, int]:
-    """When each artefact of a store was made; raises where one is not whole."""
-    found = {}
+    """When each artefact of a store was made; raises DamagedError where one is not whole."""
+    times = {}
     for path in store.rglob("*.json"):
         payload = read_record(path).get("payload")
         if payload:
             read_checked(path.with_name(payload["file"]), payload)
-        found[path] = path.stat().st_mtime_ns
-    return found
+        times[path] = path.stat().st_mtime_ns
+    return times
 
 
 def numbers(out: Path) -> str:
-    """All numbers of the run in a folder that do not depend on how long it took."""
+    """All numbers of the run in a results folder, except for times and memory."""
     (folder,) = (out / "runs").iterdir()
     frame = Run.load(folder).scores()
-    return frame[~frame.readout.str.contains("time|memory")].to_json()
+    return frame[~frame.readout.str.contains("time|memory")].to_json(double_precision=15)
 
 
 @dataclass
 class Trial:
-    """Runs that are killed: ``recipe`` takes about ``seconds``; ``cluster`` where there is one."""
+    """Runs to kill: ``recipe`` takes about ``seconds``, on ``cluster`` where there is one."""
 
     recipe: Path
     seconds: float
@@ -87,10 +89,10 @@ class Trial:
     cluster: LocalCluster | None = None
 
     def start(self, out: Path) -> subprocess.Popen:
-        return start(self.recipe, out, self.cluster and self.cluster.scheduler_address)
+        return start(self.recipe, out, self.cluster.scheduler_address if self.cluster else None)
 
     def victims(self, who: str, process: subprocess.Popen) -> list[int]:
-        """The processes of which one is killed."""
+        """The processes of which one is to be killed."""
         if who == "main":
             return [process.pid]
         if self.cluster is None:
@@ -98,7 +100,7 @@ class Trial:
         return [worker.process.pid for worker in self.cluster.workers.values()]
 
     def attempt(self, who: str, out: Path) -> Counter:
-        """One kill, and what came of it."""
+        """Kill once, and count what came of it."""
         process = self.start(out)
         end = time.monotonic() + self.rng.uniform(0, self.seconds)
         while process.poll() is None and time.monotonic() < end:
@@ -113,12 +115,12 @@ class Trial:
             seen["killed"] = 1
         before = finished(out / "store")
         process.wait()
-        for pid in orphans if who == "main" else []:  # idle ones would stay for minutes
+        for pid in orphans if who == "main" else []:  # they would idle for minutes
             with suppress(OSError):
                 os.kill(pid, signal.SIGKILL)
         messages = (out / MESSAGES).read_text()
         seen["ended_by_itself"] = int(process.returncode == 0)
-        seen["told_of_a_killed_worker"] = int("a worker process was killed" in messages)
+        seen["reported_killed_worker"] = int("a worker process was killed" in messages)
         seen["tracebacks"] = int("Traceback" in messages)
         seen["finished_before"] = len(before)
         seen["failed_when_repeated"] = int(bool(process.returncode and self.start(out).wait()))
@@ -130,7 +132,7 @@ class Trial:
 
 @contextmanager
 def a_cluster(who: str) -> Iterator[LocalCluster | None]:
-    """Two dask workers on this machine, started again when they die; None if not asked for."""
+    """Two dask workers on this machine, restarted when they die; None for other kinds."""
     if who != "dask":
         yield None
         return
@@ -143,7 +145,7 @@ def a_cluster(who: str) -> Iterator[LocalCluster | None]:
 
 
 def main() -> None:
-    """Print the counts of both kinds of kill."""
+    """Print the counts of each kind of kill."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kinds", nargs="+", default=["main", "worker", "dask"])
     parser.add_argument("--tries", type=int, default=20)
@@ -167,8 +169,8 @@ def main() -> None:
                 with a_cluster(who) as cluster:
                     total.update(Trial(recipe, seconds, rng, cluster).attempt(who, out))
                 total["other_numbers"] += numbers(out) != expected
-            told = {"killed_process": who, "run_s": round(seconds, 1), **total}
-            print(json.dumps(told) if chosen.json else told, flush=True)
+            counts = {"killed_process": who, "run_s": round(seconds, 1), **total}
+            print(json.dumps(counts) if chosen.json else counts, flush=True)
 
 
 if __name__ == "__main__":

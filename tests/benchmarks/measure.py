@@ -1,10 +1,10 @@
-"""What the benchmarks share: rows of numbers with n and spread, and how they are printed."""
+"""What the benchmarks share: numbers with n and spread, and how to print them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,12 +24,9 @@ class Row:
     maximum: float
     n: int
 
-    def as_record(self) -> dict[str, Any]:
-        return asdict(self)
 
-
-def row(part: str, what: str, unit: str, values: Sequence[float]) -> Row:
-    """The row of some measurements."""
+def row(part: str, what: str, unit: str, values: Sequence[float] | np.ndarray) -> Row:
+    """The row of these measurements."""
     low, middle, high = (float(value) for value in np.quantile(values, [0, 0.5, 1]))
     return Row(part, what, unit, low, middle, high, len(values))
 
@@ -43,22 +40,15 @@ def seconds(work: Callable[[], Any]) -> float:
 
 def machine() -> dict[str, Any]:
     """What the numbers depend on, besides the code."""
-    found = provenance("cpu")
-    libraries = {name: found["libraries"][name] for name in ("torch", "numpy")}
-    return {"processor": found["processor"], "cores": found["cores"], **libraries}
+    here = provenance("cpu")
+    libraries = {name: here["libraries"][name] for name in ("torch", "numpy")}
+    return {"processor": here["processor"], "cores": here["cores"], **libraries}
 
 
 HEADER = f"{'part':<9} {'what':<52} {'unit':<8} {'min':>9} {'median':>9} {'max':>9}   n"
 
 
-def line(found: Row) -> str:
+def line(number: Row) -> str:
     """A row for a terminal, under HEADER."""
-    values = (f"{value:>9.3g}" for value in (found.minimum, found.median, found.maximum))
-    return f"{found.part:<9} {found.what:<52} {found.unit:<8} {' '.join(values)} {found.n:>3}"
-
-
-def markdown(found: Row) -> str:
-    """A row of the README's table."""
-    spread = f"{found.minimum:.3g} to {found.maximum:.3g}" if found.n > 1 else ""
-    value = f"{found.median:.3g} {found.unit}".rstrip()
-    return f"| {found.what} | {value} | {spread} | {found.n} |"
+    values = (f"{value:>9.3g}" for value in (number.minimum, number.median, number.maximum))
+    return f"{number.part:<9} {number.what:<52} {number.unit:<8} {' '.join(values)} {number.n:>3}"

@@ -1,10 +1,10 @@
-"""What the attacks score when there is nothing to find: coverage of the AUC, U-LiRA's advantage.
+"""What attacks score when there is nothing to find: means of AUCs, coverage of their intervals.
 
     python -m tests.benchmarks.null_coverage [--runs 200] [--pairs 20] [--folds 5]
 
 Draws originals, retrained models and an honest second retraining from Gaussian logits with effects
 of the example and of the model, and attacks them as a run does. Exchangeable populations must give
-a mean of 0.5, and intervals that hold 0.5 in about 95 % of the draws.
+a mean of 0.5, and intervals that contain 0.5 in about 95 % of the draws.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SHOWN = ("mia_auc", "ulira_accuracy", "ulira_auc", "population_accuracy")
 
 
 def null_outputs(seed: int, pairs: int) -> Outputs:
-    """Originals that learnt the trained labels, and two retrained populations that are alike."""
+    """Originals that learnt the trained labels, and two exchangeable retrained populations."""
     rng = np.random.default_rng(seed)
     true = rng.integers(CLASSES, size=EXAMPLES)
     trained = (true + 1) % CLASSES
@@ -43,17 +43,17 @@ def null_outputs(seed: int, pairs: int) -> Outputs:
 
 
 def one_null(seed: int, pairs: int, folds: int) -> list[tuple[float, bool, float]]:
-    """Of each number: its value, whether its interval holds 0.5, and the interval's width."""
+    """Of each number: its value, whether its interval contains 0.5, and the interval's width."""
     outputs = null_outputs(seed, pairs)
     scores = (
         membership(outputs, folds=folds, trees=TREES, tune=False).scores + u_lira(outputs).scores
     )
-    found = {score.readout: score for score in scores}
-    return [
-        (found[name].value, low <= 0.5 <= high, high - low)
-        for name in SHOWN
-        for low, high in [found[name].interval]
-    ]
+    by_name = {score.readout: score for score in scores}
+    numbers = []
+    for name in SHOWN:
+        low, high = by_name[name].interval or (np.nan, np.nan)
+        numbers.append((by_name[name].value, low <= 0.5 <= high, high - low))
+    return numbers
 
 
 def main() -> None:
@@ -64,10 +64,10 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     chosen = parser.parse_args()
     work = (delayed(one_null)(seed, chosen.pairs, chosen.folds) for seed in range(chosen.runs))
-    found = np.array(Parallel(n_jobs=-1)(work), dtype=float)
+    numbers = np.array(Parallel(n_jobs=-1)(work), dtype=float)
     print(f"{chosen.runs} draws of {chosen.pairs} pairs, {chosen.folds} folds")
     print("number               mean    standard error  sd      covers 0.5  mean width")
-    for name, (value, covered, width) in zip(SHOWN, found.transpose(1, 2, 0), strict=True):
+    for name, (value, covered, width) in zip(SHOWN, numbers.transpose(1, 2, 0), strict=True):
         spread = value.std(ddof=1)
         print(
             f"{name:<20} {value.mean():.4f}  {spread / np.sqrt(chosen.runs):<14.4f}  {spread:.4f}  "

@@ -1,34 +1,39 @@
-"""Whether speed costs accuracy: N models by the usual loop, by the harness in fp32, and in bf16.
+"""Whether speed costs accuracy: N models of the usual loop, of the harness in fp32, and in bf16.
 
     python -m tests.benchmarks.precision --dataset npz:cifar10.npz [--network smallvgg]
                                          [--images 1500] [--epochs 6] [--models 10] [--out FOLDER]
 
-Originals of the harness have equal initial weights, order and augmentation in both precisions, so
-their difference is taken in pairs (Student's 95 % interval); from the usual loop's models they
-differ in all that is random (Welch's). Errors are those on test data. The harness's models are kept
-in --out: a repeated command goes on.
+Originals of the harness have the same initial weights, order and augmentation in both precisions,
+so their errors are compared in pairs (Student's 95 % interval). They share nothing random with the
+usual loop's models (Welch's interval). Errors are test errors. The harness's models stay in --out,
+so that a repeated command resumes.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from scipy import stats
+from torch import nn
 
 from bench.config.load import load_config
 from bench.config.schema import cores
-from bench.stages.context import ORIGINAL, Experiment
+from bench.engine.graph import open_context
+from bench.stages.cell import ORIGINAL
+from bench.stages.context import Context
+from bench.stages.networks import Networks
 from bench.training.prediction import accuracy
 from tests.benchmarks.measure import machine
-from tests.benchmarks.training import harness, tested, usual_loop
+from tests.benchmarks.training import held_out, train_originals, usual_loop
 
 
-def experiment(chosen: argparse.Namespace, precision: str) -> Experiment:
-    """The recipe of all."""
+def recipe(chosen: argparse.Namespace, precision: str) -> Context:
+    """The recipe of all models, in this precision."""
     train = {"epochs": chosen.epochs, "lr": chosen.lr, "batch_size": 128, "augment": "crop-flip"}
     given = {
         "dataset": chosen.dataset,
@@ -40,24 +45,26 @@ def experiment(chosen: argparse.Namespace, precision: str) -> Experiment:
         "out": str(chosen.out),
         "train": train | {"precision": precision},
     }
-    return Experiment(load_config(given))
+    return open_context(load_config(given))
 
 
-def by_harness(found: Experiment, models: int) -> np.ndarray:
-    """Test errors in percent, one a model."""
-    harness(found, range(models))
-    test = tested(found)
-    made = (found.load_model(ORIGINAL, member) for member in range(models))
-    return np.array([100 * (1 - accuracy(model, test)) for model in made])
+def errors_of_harness(context: Context) -> np.ndarray:
+    """Test errors in percent of the models that the harness trains."""
+    train_originals(context, context.members)
+    cells = [context.model_cell(ORIGINAL, member, None) for member in context.members]
+    return errors_in_percent(context, map(context.once(Networks).load_model, cells))
 
 
-def by_the_usual_loop(found: Experiment, models: int) -> np.ndarray:
-    """The same of models that the usual loop trains."""
+def errors_of_usual_loop(context: Context) -> np.ndarray:
+    """Test errors in percent of the models that the usual loop trains."""
     torch.set_num_threads(cores())
-    test = tested(found)
-    return np.array(
-        [100 * (1 - accuracy(usual_loop(found, seed).eval(), test)) for seed in range(models)]
-    )
+    return errors_in_percent(context, (usual_loop(context, seed) for seed in context.members))
+
+
+def errors_in_percent(context: Context, models: Iterable[nn.Module]) -> np.ndarray:
+    """Test errors in percent, one per model."""
+    test = held_out(context)
+    return np.array([100 * (1 - accuracy(model, test)) for model in models])
 
 
 def main() -> None:
@@ -72,24 +79,28 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=Path("bench-results"))
     chosen = parser.parse_args()
     print(", ".join(f"{name} {value}" for name, value in machine().items()))
-    ways = {"harness, bf16": "bf16", "harness, fp32": "fp32", "usual loop, fp32": "fp32"}
-    found = {}
-    for way, precision in ways.items():
-        make = by_harness if way.startswith("harness") else by_the_usual_loop
-        errors = found[way] = make(experiment(chosen, precision), chosen.models)
+    ways = (
+        ("harness, bf16", "bf16", errors_of_harness),
+        ("harness, fp32", "fp32", errors_of_harness),
+        ("usual loop, fp32", "fp32", errors_of_usual_loop),
+    )
+    by_way = []
+    for way, precision, errors_of in ways:
+        errors = errors_of(recipe(chosen, precision))
         print(f"{way}: test error {errors.mean():.2f} ±{errors.std(ddof=1):.2f} %", flush=True)
-    fast, plain, usual = found.values()
+        by_way.append(errors)
+    fast, plain, usual = by_way
     in_pairs = stats.ttest_1samp(fast - plain, 0)
-    told("bf16 - fp32, in pairs", fast, plain, in_pairs)
-    told("bf16 - usual loop", fast, usual, stats.ttest_ind(fast, usual, equal_var=False))
-    told("fp32 - usual loop", plain, usual, stats.ttest_ind(plain, usual, equal_var=False))
+    show("bf16 - fp32, in pairs", fast, plain, in_pairs)
+    show("bf16 - usual loop", fast, usual, stats.ttest_ind(fast, usual, equal_var=False))
+    show("fp32 - usual loop", plain, usual, stats.ttest_ind(plain, usual, equal_var=False))
 
 
-def told(what: str, one: np.ndarray, other: np.ndarray, test: Any) -> None:
-    """A difference of means with its 95 % interval."""
+def show(what: str, one: np.ndarray, other: np.ndarray, test: Any) -> None:
+    """Print a difference of means with its 95 % interval."""
     low, high = test.confidence_interval()
-    apart = one.mean() - other.mean()
-    print(f"{what}: {apart:+.2f} [{low:.2f}, {high:.2f}] points, n = {len(one)} and {len(other)}")
+    mean = one.mean() - other.mean()
+    print(f"{what}: {mean:+.2f} [{low:.2f}, {high:.2f}] points, n = {len(one)} and {len(other)}")
 
 
 if __name__ == "__main__":

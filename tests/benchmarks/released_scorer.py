@@ -1,4 +1,4 @@
-"""How much faster the competition's scorer is counted than compared: ratio to a plain evaluation.
+"""How much faster we evaluate the competition's scorer than by plain comparison.
 
     python -m tests.benchmarks.released_scorer [--models 8 64 512] [--examples 20] [--repeats 5]
 
@@ -28,7 +28,7 @@ def main() -> None:
     chosen = parser.parse_args()
     print("models  plain (ms)  counted (ms)  ratio min  median  max  largest difference")
     for models in chosen.models:
-        times, apart = [], 0.0
+        times, difference = [], 0.0
         for seed in range(chosen.repeats):
             rng = np.random.default_rng(seed)
             unlearned, retrained = rng.normal(size=(2, models, chosen.examples))
@@ -37,12 +37,12 @@ def main() -> None:
             middle = time.perf_counter()
             counted = released_epsilons(unlearned, retrained, 1e-5)
             times.append((middle - start, time.perf_counter() - middle))
-            apart = max(apart, np.abs(plain - counted).max())
+            difference = max(difference, np.abs(plain - counted).max())
         slow, fast = 1e3 * np.array(times).T / chosen.examples
         low, middle, high = np.quantile(slow / fast, [0, 0.5, 1])
         print(
             f"{models:>6}  {np.median(slow):>10.1f}  {np.median(fast):>12.2f}  "
-            f"{low:>9.0f}  {middle:>6.0f}  {high:>3.0f}  {apart:.1e}",
+            f"{low:>9.0f}  {middle:>6.0f}  {high:>3.0f}  {difference:.1e}",
             flush=True,
         )
 

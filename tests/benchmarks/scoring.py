@@ -1,10 +1,10 @@
-"""What scoring costs at the competition's size: time and memory of each attack, alone.
+"""What scoring costs at the competition's size: time and memory of each attack by itself.
 
     python -m tests.benchmarks.scoring [--models 512] [--examples 1000] [--classes 10]
 
-Synthetic outputs of that many models on that many forget examples and as many of Dr, validation and
-test data; rows original, retrain and one method. Each attack runs in a process of its own, so that
-the memory is its own; "together" is the default attacks side by side, as a run does it.
+Draws outputs of that many models on that many examples of each part: forget, retain, validation and
+test set. Rows are original, retrain and one method. Each attack runs in a process of its own, so
+that memory is its own; "together" runs the default attacks in parallel, as a run does.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def synthetic(models: int, examples: int, classes: int) -> Outputs:
 
 
 def one(attacks: list[str], size: tuple[int, int, int]) -> tuple[float, float]:
-    """Seconds of these attacks side by side, and peak memory in GiB of the process."""
+    """Seconds of these attacks in parallel, and peak memory of the process in GiB."""
     outputs = synthetic(*size)
     plugins = [Registry().resolve("attacks", text) for text in attacks]
     start = time.perf_counter()

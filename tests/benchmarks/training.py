@@ -1,12 +1,12 @@
-"""How much faster a population is trained than by the usual loop, at the same recipe.
+"""How much faster the harness trains a population than the usual loop, at the same recipe.
 
-The usual loop is written here as public repositories of unlearning have it: a Dataset that hands a
-PIL image to torchvision's transforms, a DataLoader, fp32, one model after another with all threads.
-Ours is the harness: the same network, optimiser, batch size, epochs, images and augmentation,
-precision = auto, cells spread over its workers, models written to the store. Workers have started
-and have read the data before (a row of its own says what a run pays for that, once). Times are a
-model's; ratios are taken within a repeat. ``small-cnn`` is on digits, the rest on ``--dataset``, or
-on random pixels of CIFAR's shape; errors are those on test data.
+The usual loop is written here as in public repositories of unlearning: a Dataset that hands PIL
+images to torchvision's transforms, a DataLoader, fp32, one model after another with all threads.
+The harness trains the same network with the same optimiser, batch size, epochs, images and
+augmentation, with precision = auto. It spreads cells over its workers and writes models to the
+store. Its workers have started and read the data before; a row of its own says what a run pays for
+that, once. Times are per model; ratios are taken within a repeat. ``small-cnn`` trains on digits,
+the others on ``--dataset``, or on random pixels of CIFAR's shape. Errors are test errors.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import argparse
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -27,8 +28,12 @@ from bench import seeds
 from bench.config.load import load_config
 from bench.config.schema import Config, cores
 from bench.data.examples import Examples
-from bench.engine.local import run_cells
-from bench.stages.context import ORIGINAL, Cell, Experiment
+from bench.engine.graph import Group, open_context
+from bench.engine.local import make_group
+from bench.engine.progress import progress
+from bench.stages.cell import ORIGINAL, Cell
+from bench.stages.context import Context
+from bench.stages.networks import Networks
 from bench.training.prediction import accuracy
 from tests.benchmarks.measure import Row, row, seconds
 
@@ -39,7 +44,7 @@ MORE = 5  # times as many models, where they are small
 
 
 class Pictures(Dataset):
-    """Images as PIL pictures through transforms, the usual way."""
+    """Images that go as PIL pictures through transforms, the usual way."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, augment: bool):
         usual = [transforms.RandomCrop(32, padding=4), transforms.RandomHorizontalFlip()]
@@ -56,14 +61,14 @@ class Pictures(Dataset):
         return self.transform(picture), int(self.labels[place])
 
 
-def usual_loop(experiment: Experiment, seed: int) -> nn.Module:
-    """One model, from start to end."""
-    split, settings = experiment.split, experiment.config.train
-    factor = np.uint8(255 // int(experiment.data.scale))
-    images = experiment.data.images[split.train] * factor
-    pictures = Pictures(images, split.train_labels, settings.augment == "crop-flip")
+def usual_loop(context: Context, seed: int) -> nn.Module:
+    """Train one model, from start to end."""
+    split, settings, data = context.split, context.config.train, context.data
+    factor = np.uint8(255 // int(data.scale or 255))
+    pixels = np.asarray(data.images[split.train]) * factor
+    pictures = Pictures(pixels, split.train_labels, settings.augment == "crop-flip")
     with seeds.isolated(seed):
-        model = experiment.build()
+        model = context.once(Networks).build()
         loader = DataLoader(pictures, settings.batch_size, shuffle=True)
         optimizer = torch.optim.SGD(
             model.parameters(),
@@ -83,18 +88,20 @@ def usual_loop(experiment: Experiment, seed: int) -> nn.Module:
     return model
 
 
-def harness(experiment: Experiment, members: range) -> None:
-    """Originals ``members`` by the harness."""
-    make(experiment, [Cell("train", ORIGINAL, member) for member in members])
+def train_originals(context: Context, members: range) -> None:
+    """Let the harness train the originals ``members``."""
+    make(context, [context.model_cell(ORIGINAL, member, None) for member in members])
 
 
-def make(experiment: Experiment, cells: list[Cell]) -> None:
-    """Any cells by the harness, in silence."""
-    run_cells(experiment, cells, 0, lambda _stage, _done, _total: None)
+def make(context: Context, cells: list[Cell]) -> None:
+    """Let the harness make cells of one stage that all requests share, in silence."""
+    group = Group(context.stages[cells[0].stage], None, cells)
+    with progress(quiet=True) as report:
+        make_group(context, group, report)
 
 
 def configured(network: str, chosen: argparse.Namespace, folder: Path) -> Config:
-    """The recipe of both; random pixels where no data are named."""
+    """The recipe of both ways; the data are random pixels where ``chosen`` names none."""
     small = network == "small-cnn"
     dataset = "digits" if small else chosen.dataset or f"npz:{random_pixels(folder)}"
     train = {"epochs": 40, "lr": 0.1, "precision": "auto"}
@@ -113,52 +120,57 @@ def configured(network: str, chosen: argparse.Namespace, folder: Path) -> Config
 
 
 def random_pixels(folder: Path) -> Path:
-    """A file of CIFAR's shape."""
+    """A file with random images of CIFAR's shape."""
     file, rng = folder / "random.npz", np.random.default_rng(0)
     if not file.exists():
         images = rng.integers(0, 256, (12000, 32, 32, 3), dtype=np.uint8)
         labels = rng.integers(0, 10, 12000)
         parts = {"train": slice(0, 11000), "test": slice(11000, None)}
-        arrays = {f"x_{part}": images[at] for part, at in parts.items()}
-        np.savez(file, **arrays, **{f"y_{part}": labels[at] for part, at in parts.items()})
+        arrays: dict[str, Any] = {}
+        for part, index in parts.items():
+            arrays |= {f"x_{part}": images[index], f"y_{part}": labels[index]}
+        np.savez(file, **arrays)
     return file
 
 
 def rows(chosen: argparse.Namespace, folder: Path) -> Iterator[Row]:
-    """For each network: ratio, seconds a model and test errors of both, and the start."""
+    """For each network: ratio, seconds per model and test errors of both ways, and the start."""
     for network in chosen.networks:
-        yield from compared(Experiment(configured(network, chosen, folder)), chosen)
+        yield from compare(open_context(configured(network, chosen, folder)), chosen)
 
 
-def compared(experiment: Experiment, chosen: argparse.Namespace) -> Iterator[Row]:
-    """Both ways in turn, with other models each time."""
-    first = experiment.jobs
-    models = chosen.models * (MORE if experiment.config.model == "small-cnn" else 1)
-    start = seconds(lambda: harness(experiment, range(first)))
-    usual, ours, errors = [], [], ([], [])
-    test = tested(experiment)
+def compare(context: Context, chosen: argparse.Namespace) -> Iterator[Row]:
+    """Train both ways in turn, with other models each time."""
+    networks = context.once(Networks)
+    first = networks.jobs
+    models = chosen.models * (MORE if context.config.model == "small-cnn" else 1)
+    start = seconds(lambda: train_originals(context, range(first)))
+    usual, ours = [], []
+    usual_errors, our_errors = [], []
+    test = held_out(context)
     torch.set_num_threads(cores())
     for repeat in range(chosen.repeats):
         begin = time.perf_counter()
-        theirs = usual_loop(experiment, repeat)
+        theirs = usual_loop(context, repeat)
         middle = time.perf_counter()
         members = range(first + repeat * models, first + (repeat + 1) * models)
-        harness(experiment, members)
+        train_originals(context, members)
         usual.append(middle - begin)
         ours.append((time.perf_counter() - middle) / models)
-        mine = [experiment.load_model(ORIGINAL, member) for member in members]
-        errors[0].append(100 * (1 - accuracy(theirs, test)))
-        errors[1].append(100 * (1 - np.mean([accuracy(model, test) for model in mine])))
-    name = f"{experiment.config.model}, {experiment.settings.precision}"
+        cells = [context.model_cell(ORIGINAL, member, None) for member in members]
+        mine = [networks.load_model(cell) for cell in cells]
+        usual_errors.append(100 * (1 - accuracy(theirs, test)))
+        our_errors.append(100 * (1 - float(np.mean([accuracy(model, test) for model in mine]))))
+    name = f"{context.config.model}, {networks.settings.precision}"
     yield row(PART, f"{name}: usual loop / harness", "x", np.divide(usual, ours))
     yield row(PART, f"{name}: a model, usual loop", "s", usual)
     yield row(PART, f"{name}: a model, harness", "s", ours)
-    yield row(PART, f"{name}: test error, usual loop", "%", errors[0])
-    yield row(PART, f"{name}: test error, harness", "%", errors[1])
+    yield row(PART, f"{name}: test error, usual loop", "%", usual_errors)
+    yield row(PART, f"{name}: test error, harness", "%", our_errors)
     yield row(PART, f"{name}: start, data and {first} models", "s", [start])
 
 
-def tested(experiment: Experiment) -> Examples:
+def held_out(context: Context) -> Examples:
     """The test examples that errors are taken on."""
-    test = experiment.part("test")
+    test = context.once(Networks).part("test")
     return test.take(torch.arange(min(TESTED, len(test))))

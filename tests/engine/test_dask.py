@@ -90,8 +90,8 @@ def test_what_a_worker_finished_before_it_died_is_not_made_again(tmp_path, monke
     with Claims() as claims:
         claim = context.store.claim_path(*name)
         assert claims.take(claim)
-        mark = claims.mark(claim)
-        order = Order("run", config, [], context.token, cell, False, name, mark, [], [])
+        mark = claim.read_bytes()
+        order = Order("run", config, [], context.token, cell, False, name, mark, [])
         assert work(order) == Reply()
         monkeypatch.setattr("bench.engine.dask.execute", lambda *_: pytest.fail("made again"))
         assert work(order) == Reply()

@@ -16,8 +16,8 @@ def numbers(run):
 
 
 def assert_same(first, second):
-    """Both runs have the same scores and the same curves, bit for bit."""
+    """Both runs have the same scores and the same arrays beside them, bit for bit."""
     pd.testing.assert_frame_equal(numbers(first), numbers(second), check_exact=True)
-    curves = arrays_of(first.scores_of), arrays_of(second.scores_of)
-    assert curves[0].keys() == curves[1].keys()
-    assert all(np.array_equal(curves[0][name], curves[1][name]) for name in curves[0])
+    arrays, others = arrays_of(first.scores_of), arrays_of(second.scores_of)
+    assert arrays.keys() == others.keys()
+    assert all(np.array_equal(arrays[name], others[name]) for name in arrays)
