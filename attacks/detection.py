@@ -23,7 +23,7 @@ from functools import partial
 
 import numpy as np
 
-from bench.attacks.errors import error_rates, two_class
+from bench.attacks.shared.error_rates import error_rates, two_class
 from bench.plugins.attack import declares
 from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import NO_CLASS, Outputs, Population, Readout, Scores

@@ -18,8 +18,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
+from bench.attacks.shared.error_rates import balanced_error_rates, error_rates, two_class
 from bench.plugins.attack import declares
 from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import NO_CLASS, Outputs, Panel, Population, Readout, Scores
@@ -108,30 +108,3 @@ def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]
         names = [readout.name for readout in TWO_CLASS]
         numbers |= dict(zip(names, values, strict=True))
     return numbers
-
-
-def error_rates(population: Population, part: str, labels: np.ndarray) -> np.ndarray:
-    """The error of each model, float64 [m]."""
-    return (population.logits[part].argmax(-1) != labels).mean(-1)
-
-
-def balanced_error_rates(population: Population, part: str, labels: np.ndarray) -> np.ndarray:
-    """The mean over classes of the error of each model, float64 [m]; 0 without examples."""
-    if not len(labels):
-        return np.zeros(len(population))
-    wrong = population.logits[part].argmax(-1) != labels
-    return np.mean([wrong[:, labels == label].mean(-1) for label in np.unique(labels)], axis=0)
-
-
-def two_class(logits: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """ROC AUC, precision, recall and F1 for class 1: float64 [4, m], of logits [m, n, 2]."""
-    positive = labels == 1
-    many, few = positive.sum(), (~positive).sum()
-    ranks = rankdata(logits[..., 1].astype(np.float64) - logits[..., 0], axis=-1)
-    above = ranks[:, positive].sum(-1) - many * (many + 1) / 2
-    claimed = logits.argmax(-1) == 1
-    hits = (claimed & positive).sum(-1)
-    precision, recall = hits / np.maximum(claimed.sum(-1), 1), hits / max(many, 1)
-    f1 = 2 * hits / np.maximum(claimed.sum(-1) + many, 1)
-    auc = above / (many * few) if many and few else np.full(len(logits), 0.5)
-    return np.stack([auc, precision, recall, f1])

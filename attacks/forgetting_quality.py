@@ -37,8 +37,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from bench.attacks.errors import error_rates
 from bench.attacks.shared.distinguish import logistic_rates, threshold_rates
+from bench.attacks.shared.error_rates import error_rates
 from bench.attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,

@@ -17,8 +17,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.attacks.errors import error_rates
-from bench.attacks.mia_efficacy import efficacies
+from bench.attacks.shared.efficacy import efficacies
+from bench.attacks.shared.error_rates import error_rates
 from bench.plugins.attack import declares
 from bench.plugins.intervals import score_models
 from bench.plugins.outputs import Outputs, Population, Readout, Scores

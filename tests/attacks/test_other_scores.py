@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from bench.attacks.errors import balanced_error_rates, errors, two_class
+from bench.attacks.errors import errors
 from bench.attacks.gap import gap
-from bench.attacks.mia_efficacy import feature_of, mia_efficacy
+from bench.attacks.mia_efficacy import mia_efficacy
+from bench.attacks.shared.efficacy import feature_of
+from bench.attacks.shared.error_rates import balanced_error_rates, two_class
 from bench.attacks.simple_mia import losses, simple_mia
 from bench.attacks.u_lira import attack, log_ratios, u_lira
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population

@@ -21,8 +21,8 @@ from torch import nn
 from bench.attacks.forgetting_quality import SETTINGS, epsilons_of, example_epsilons, quality_of
 from bench.attacks.gap import summaries
 from bench.attacks.klom import divergences
-from bench.attacks.mia_efficacy import efficacies, feature_of
 from bench.attacks.shared.distinguish import held_out_claims, logistic_rates
+from bench.attacks.shared.efficacy import efficacies, feature_of
 from bench.attacks.shared.probabilities import logit_confidence
 from bench.attacks.simple_mia import attack_accuracy
 from bench.attacks.zrf import divergences as js_divergences

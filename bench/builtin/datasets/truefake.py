@@ -25,30 +25,21 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from bench.builtin.datasets.formats.truefake import (
     FAKE,
     LAYOUT,
     REAL,
     SHARES,
-    assign_parts,
-    draw_split,
     find_root,
     folder_names,
-    list_images,
-    read_split,
 )
-from bench.config.folders import data_home, scratch
+from bench.builtin.datasets.formats.truefake_tree import read_tree
+from bench.config.folders import data_home
 from bench.config.limits import Count
-from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
-from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
 VERSION = 1
-CLASSES = ("real", "fake")
-IN_MEMORY = 4e9  # bytes of pixels
 
 
 def truefake(
@@ -75,57 +66,3 @@ def truefake(
 def stand_in(home: Path) -> str | None:
     """The miniature, where the folder for data holds no TrueFake."""
     return None if find_root(home) else "truefake-mini"
-
-
-def read_tree(
-    name: str,
-    root: Path,
-    shares: list[str],
-    real: list[str],
-    fake: list[str],
-    side: int,
-    splits: str | None,
-    broken: str,
-    memory: str = "keep",
-) -> Data:
-    """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
-    images = list_images(root, shares, real, fake)
-    split = read_split(Path(splits).expanduser() if splits else root)
-    if splits and split is None:
-        raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
-    if split is None and len(shares) > 1:
-        split = draw_split(images)
-    positions: dict[str, np.ndarray] = {}
-    absent = 0
-    if split is not None:
-        images, positions, absent = assign_parts(images, split)
-    if len({image.fake for image in images}) < 2:
-        raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
-    paths = [image.path for image in images]
-    pixels, faults = _load(paths, side, memory)
-    kept, note = drop_unreadable(paths, faults, broken)
-    if len(kept) < len(images):
-        pixels, moved = pixels[kept], np.full(len(images), -1)
-        moved[kept] = np.arange(len(kept))
-        positions = {part: moved[at][moved[at] >= 0] for part, at in positions.items()}
-    notes = [note] if note else []
-    if absent:
-        notes.append(f"{absent} entries of the split are not on disk")
-    return Data(
-        name=name,
-        images=pixels,
-        labels=np.array([images[place].fake for place in kept], dtype=np.int64),
-        classes=CLASSES,
-        validation=positions.get("val"),
-        test=positions.get("test"),
-        note="; ".join(notes),
-        groups=np.array([images[place].source for place in kept]),
-    )
-
-
-def _load(paths: list[str], side: int, memory: str) -> tuple[np.ndarray | ImageFiles, Faults]:
-    """The images, in memory or to be decoded on demand, and what is wrong with some files."""
-    if memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY):
-        files = ImageFiles(paths, side)
-        return files, find_faults(files, scratch())
-    return load_centres(paths, side, scratch())

@@ -20,7 +20,7 @@ import numpy as np
 from pydantic import Field
 
 from bench.builtin.datasets.formats.truefake import FAKE, REAL, SHARES
-from bench.builtin.datasets.truefake import read_tree
+from bench.builtin.datasets.formats.truefake_tree import read_tree
 from bench.plugins.dataset import Data
 
 VERSION = 1
