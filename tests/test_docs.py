@@ -24,3 +24,9 @@ def test_every_room_is_described_and_every_file_that_is_named_exists():
             assert (package / room / name).is_file(), f"{room}/{name}"
     for name in re.findall(r"`((?:bench|tests|reports|methods|attacks)/[\w./]*)`", text):
         assert (ROOT / name).exists(), name
+
+
+def test_what_the_page_says_is_defined_in_a_file_is_defined_there():
+    for name, file in re.findall(r"`(\w+)` (?:in|of) `([\w./]+\.py)`", PAGE.read_text()):
+        defined = rf"^\s*(?:def|class) {name}\b|^{name}\b.* = "
+        assert re.search(defined, (ROOT / file).read_text(), re.MULTILINE), (name, file)

@@ -1,4 +1,4 @@
-"""A stage, a method, an attack with a figure and a data set: each is one new file."""
+"""A stage, a method and a data set: each is one new file; for an attack see test_panels.py."""
 
 from __future__ import annotations
 

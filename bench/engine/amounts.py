@@ -13,7 +13,7 @@ def on_disk(size: int) -> int:
 
 
 def duration(seconds: float) -> str:
-    """Rounded for a reader: 40 s, 12 min, 3 h."""
+    """Rounded for a reader: 40 s, 12.5 min, 3.0 h."""
     if seconds < 90:
         return f"{seconds:.0f} s" if seconds >= 9.5 else f"{seconds:.1f} s"
     return f"{seconds / 60:.1f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

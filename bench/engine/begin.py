@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +56,7 @@ def run_folder(context: Context) -> Path:
     return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
 
 
-def write_beginning(context: Context, cells: Iterable[Cell]) -> tuple[Path, Manifest]:
+def write_beginning(context: Context, cells: Sequence[Cell]) -> tuple[Path, Manifest]:
     """Write the configuration and the manifest of a run; returns its folder and the manifest."""
     context.store.open()
     folder, manifest = run_folder(context), describe(context, cells)
@@ -65,14 +65,17 @@ def write_beginning(context: Context, cells: Iterable[Cell]) -> tuple[Path, Mani
     return folder, manifest
 
 
-def describe(context: Context, cells: Iterable[Cell]) -> Manifest:
+def describe(context: Context, cells: Sequence[Cell]) -> Manifest:
     """The manifest of a run that consists of ``cells``."""
     networks = context.once(Networks)
     single = {"dataset": context.dataset, "scenario": context.scenario, "model": context.model}
     plugins = {"attacks": context.attacks, "methods": context.methods}
     plugins |= {kind: {plugin.label: plugin} for kind, plugin in single.items()}
+    scored = {cell for cell in cells if context.stages[cell.stage].reads_outputs_only}
+    outputs = {source.stage for cell in scored for source in context.inputs(cell)}
     return Manifest(
-        keys={cell: context.key(cell) for cell in cells if not context.stages[cell.stage].partial},
+        outputs=sorted(outputs),
+        keys={cell: context.key(cell) for cell in cells if cell not in scored},
         methods={label: _describe_method(plugin) for label, plugin in context.methods.items()},
         settings={kind: plugin.params for kind, plugin in single.items()},
         about={

@@ -159,26 +159,26 @@ class Cluster:
             self.client.cancel(list(orders))
 
     def _as_they_come(self, finished: as_completed) -> Iterator[Future]:
-        """The finished ones; says once when there is nobody to work on the others, and waits."""
-        alone, look_at = False, 0.0
+        """The finished ones; warns when the last worker is gone and when workers are back."""
+        is_idle, look_at = False, 0.0
         while not finished.is_empty():
             if finished.has_ready():
                 yield next(finished)
                 continue
             now = time.monotonic()
             if now >= look_at:
-                was_alone, alone = alone, self._has_no_worker()
+                was_idle, is_idle = is_idle, self._has_no_worker()
                 look_at = now + SECONDS_TO_LOOK
-                if alone and not was_alone:
+                if is_idle and not was_idle:
                     log.warning(f"no worker: waiting; start some with 'dask worker {self.address}'")
-                elif was_alone and not alone:
+                elif was_idle and not is_idle:
                     log.warning("workers are there, going on")
             time.sleep(SECONDS_TO_POLL)
 
     def _has_no_worker(self) -> bool:
         try:
             return not self.client.ncores()
-        except OSError:  # a lost scheduler is told of by what was handed to it
+        except OSError:  # the futures report a lost scheduler
             return False
 
     def _orders(self, context: Context, alone: bool) -> Callable[[Cell], Order]:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,7 @@ from bench.data.examples import Examples
 from bench.data.sources import Features
 from bench.engine.amounts import amount, duration, on_disk
 from bench.engine.graph import Group
+from bench.errors import UserError
 from bench.results.layout import RECORD
 from bench.stages.cell import Cell, Size
 from bench.stages.context import Context
@@ -107,7 +109,7 @@ class Forecast:
         """Time and disk of a row's missing cells and where they are known from; adds them up."""
         stage, cell = group.stage, missing[0]
         size, recorded = stage.size(self.context, cell), self._recorded(group, cell)
-        seconds = median(recorded) if recorded else self.speed.seconds(size) + CELL_S
+        seconds = median(recorded) if recorded else self.speed.seconds(size) + size.seconds + CELL_S
         source = "recorded" if recorded else "guess" if size.is_guess else "measured"
         timed_members = self.context.config.timed if stage.timed else 0
         alone = sum(cell.member < timed_members for cell in missing)
@@ -134,7 +136,7 @@ class Forecast:
         )
 
     def _workers(self, group: Group) -> int:
-        if group.stage.here:
+        if group.stage.reads_outputs_only:
             return min(self.context.config.threads, cores())
         return min(self.context.once(Networks).jobs, cores())
 
@@ -142,9 +144,8 @@ class Forecast:
         """Seconds that cells of the same kind took, in this run or in finished ones like it."""
         costs = list(self._own_costs(group, cell))
         if group.stage.timed:
-            kind = "prepare_cost" if group.stage.phase == "train" else "cost"
             rows = [run["rows"].get(cell.row, {}) for run in self._finished_runs]
-            costs += [cost for row in rows for cost in row.get(kind, [])]
+            costs += [cost for row in rows for cost in row.get(group.stage.cost_name, [])]
         return [cost["time_s"] for cost in costs if cost["time_s"] is not None]
 
     def _own_costs(self, group: Group, cell: Cell) -> Iterator[dict[str, Any]]:
@@ -160,10 +161,14 @@ class Forecast:
         config = self.context.config.model_dump(mode="json")
         files = Path(config["out"]).glob(f"runs/*/{RECORD}")
         newest = sorted(files, key=lambda file: file.stat().st_mtime)[-RECENT:]
-        here = {"processor": processor(), "device": str(self.context.once(Networks).device)}
+        machine = {"processor": processor(), "device": str(self.context.once(Networks).device)}
+        records = []
+        for file in newest:
+            with suppress(UserError):  # a record that cannot be read says nothing about costs
+                records.append(read_record(file))
         return [
             record
-            for record in map(read_record, newest)
+            for record in records
             if all(record["config"].get(key) == config[key] for key in ALIKE)
-            and all(record["provenance"][key] == value for key, value in here.items())
+            and all(record["provenance"][key] == value for key, value in machine.items())
         ]

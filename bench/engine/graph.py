@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
 from importlib import import_module
+from itertools import groupby
 from pkgutil import iter_modules
 
 from bench import stages as room
@@ -59,6 +60,11 @@ def plan(context: Context, stages: Iterable[Stage] | None = None) -> list[Group]
     # Requests are numbered from 1; None, for what all of them share, comes first.
     by_request = sorted(groups.items(), key=lambda item: item[0][0] or 0)
     return [Group(context.stages[name], request, cells) for (request, name), cells in by_request]
+
+
+def by_request(groups: Iterable[Group]) -> Iterator[tuple[int | None, Iterator[Group]]]:
+    """The groups of each request, in the order of a plan."""
+    return groupby(groups, key=lambda group: group.request)
 
 
 def in_order(context: Context, stages: Iterable[Stage]) -> list[Stage]:

@@ -40,9 +40,9 @@ def make_group(
 ) -> None:
     """Make every cell of a group that is not stored yet."""
     stage = group.stage
-    if stage.partial:
+    if stage.reads_outputs_only:
         context.settle(group.cells)
-    missing = [cell for cell in runnable(context, group) if not context.has(cell)]
+    missing = runnable(context, [cell for cell in group.cells if not context.has(cell)])
     if not missing:
         return
     timed = context.config.timed if stage.timed else 0
@@ -57,17 +57,20 @@ def make_group(
                 report(stage.name, done, total)
 
 
-def runnable(context: Context, group: Group) -> list[Cell]:
+def runnable(context: Context, cells: list[Cell]) -> list[Cell]:
     """The cells whose inputs exist; the others fail for the reason for which an input failed."""
-    cells = []
-    for cell in group.cells:
+    ready = []
+    for cell in cells:
         lost = next((s for s in context.inputs(cell) if _is_lost(context, s)), None)
         if lost is None:
-            cells.append(cell)
-        elif failure := context.failure(lost):
-            inherited = failure | {"member": cell.member}
-            context.store.write_failure(cell.stage, context.key(cell), inherited)
-    return cells
+            ready.append(cell)
+            continue
+        failure = context.failure(lost)
+        if failure is None:
+            raise RuntimeError(f"{cell} reads {lost}, which was neither made nor failed")
+        inherited = failure | {"member": cell.member}
+        context.store.write_failure(cell.stage, context.key(cell), inherited)
+    return ready
 
 
 def _is_lost(context: Context, cell: Cell) -> bool:
@@ -138,7 +141,7 @@ class Batch:
         return self.context.store.claim_path(cell.stage, self.context.key(cell))
 
     def _make_locked(self, cells: Iterator[Cell]) -> Iterator[Cell]:
-        if self.stage.here:
+        if self.stage.reads_outputs_only:
             return in_threads(self.context, cells)
         make = self.cluster.make if self.cluster else in_processes
         return make(self.context, cells, self.alone)

@@ -32,7 +32,7 @@ def recovering(work: Callable[[], T]) -> T:
             log.warning(str(error))
         except BrokenProcessPool as error:
             killed += 1
-            what = "a worker process was killed (memory short?); what was finished is kept"
+            what = "a worker process was killed (out of memory?); finished cells are kept"
             if killed > MOST_KILLED:
                 raise UserError(f"{what}; go on with fewer --jobs") from error
-            log.warning(f"{what}, going on")
+            log.warning(f"{what}; retrying")

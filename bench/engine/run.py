@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 from bench.config.schema import Config
 from bench.engine.begin import check, warn_of_differences, write_beginning
 from bench.engine.dask import check_backend, connected
-from bench.engine.graph import load_stages, open_context, plan
+from bench.engine.graph import by_request, load_stages, open_context, plan
 from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
 from bench.engine.recover import recovering
@@ -44,7 +43,7 @@ def make_run(context: Context, until: Phase, quiet: bool) -> Path:
     phases = PHASES[: PHASES.index(until) + 1]
     groups = [group for group in groups if group.stage.phase in phases]
     with connected(context.config) as cluster, progress(quiet) as report:
-        for request, of_request in groupby(groups, key=lambda group: group.request):
+        for request, of_request in by_request(groups):
             named = name_request(report, context, request)
             for group in of_request:
                 make_group(context, group, named, cluster)
@@ -67,11 +66,12 @@ def _score(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
     manifest, context = read_manifest(folder), stored_context(folder, load_stages(), plugins)
     refuse_incomplete(folder, context, manifest)
     context.store.open()
-    scoring = [stage for stage in context.stages.values() if stage.here]
+    scoring = [stage for stage in context.stages.values() if stage.reads_outputs_only]
     with progress(quiet) as report:
-        for group in plan(context, scoring):
-            make_group(context, group, name_request(report, context, group.request))
-            write_records(context, manifest, folder, group.request)
+        for request, groups in by_request(plan(context, scoring)):
+            for group in groups:
+                make_group(context, group, name_request(report, context, request))
+            write_records(context, manifest, folder, request)
     return folder
 
 

@@ -25,12 +25,14 @@ def find_run(name: str, out: Path) -> Path:
         known = _newest_first(out)
     else:
         known = [config.parent for config in path.parent.glob(f"*/{CONFIG}")]
-    begun_so = [run for run in known if run.name.startswith(path.name)]
-    if len(begun_so) > 1:
-        raise UserError(f"'{name}' may be any of {', '.join(run.name for run in begun_so)}")
-    if not begun_so:
-        raise unknown("run", name, [run.name for run in known] or ["none there"])
-    return begun_so[0]
+    if not known:
+        raise UserError(f"no run in {path.parent}: make one with bench run, or name its folder")
+    matches = [run for run in known if run.name.startswith(path.name)]
+    if len(matches) > 1:
+        raise UserError(f"'{name}' may be any of {', '.join(run.name for run in matches)}")
+    if not matches:
+        raise unknown("run", name, [run.name for run in known])
+    return matches[0]
 
 
 def newest_run(out: Path) -> Path:
@@ -39,12 +41,12 @@ def newest_run(out: Path) -> Path:
 
 
 def newest_finished(out: Path) -> Path:
-    """The newest finished run of ``out``, or where none is, the newest; says what is newer."""
+    """The newest finished run of ``out``, else the newest; warns if a newer one is unfinished."""
     runs = _newest_first(out)
-    found = next((run for run in runs if (run / RECORD).is_file()), runs[0])
-    if found != runs[0]:
-        log.warning("%s is newer but not finished; this is %s", runs[0], found.name)
-    return found
+    newest = next((run for run in runs if (run / RECORD).is_file()), runs[0])
+    if newest != runs[0]:
+        log.warning("%s is newer but not finished; this is %s", runs[0], newest.name)
+    return newest
 
 
 def _newest_first(out: Path) -> list[Path]:
@@ -85,7 +87,7 @@ def missing(folder: Path) -> str:
         return f"{folder} is made but not scored; go on with: bench score {folder}"
     stored: dict[str, list[bool]] = {}
     for cell in manifest.keys:
-        stored.setdefault(cell.stage, []).append(context.has(cell))
+        stored.setdefault(cell.stage, []).append(context.has_record(cell))
     counts = [f"{stage} {sum(has)}/{len(has)}" for stage, has in stored.items()]
     failures = [
         f"{cell.row}, model {cell.member}: {failure['reason']}"

@@ -27,11 +27,13 @@ class Manifest:
 
     ``keys``: content key by cell, of all but the scores. ``methods``: by label its parameters, the
     version of its code, what it needs and whether it prepares statistics. ``settings``: parameters
-    of data set, scenario and model, defaults included. ``about``: the plugins' own descriptions, by
-    kind and label. ``precision``: of the arithmetic that models are trained in.
+    of data set, scenario and model, defaults included. ``outputs``: the stages whose artefacts
+    scores are computed from. ``about``: the plugins' own descriptions, by kind and label.
+    ``precision``: of the arithmetic that models are trained in.
     """
 
     keys: Mapping[Cell, str]
+    outputs: Sequence[str]
     methods: Mapping[str, Mapping[str, Any]]
     settings: Mapping[str, Mapping[str, Any]]
     about: Mapping[str, Mapping[str, str]]
@@ -105,12 +107,15 @@ def stored_config(folder: Path) -> Config:
 
 def missing_cells(context: Context, manifest: Manifest) -> list[Cell]:
     """The cells of a run that are neither stored nor failed."""
-    return [cell for cell in manifest.keys if not context.has(cell) and not context.failure(cell)]
+    return [c for c in manifest.keys if not context.has_record(c) and not context.failure(c)]
 
 
 def refuse_incomplete(folder: Path, context: Context, manifest: Manifest) -> None:
-    """Raise UserError where something that scores are computed from is not in the store."""
-    missing = missing_cells(context, manifest)
+    """Raise UserError where something that scores are computed from is not in the store.
+
+    Weights are not: a copy of the results may leave them out.
+    """
+    missing = [cell for cell in missing_cells(context, manifest) if cell.stage in manifest.outputs]
     if missing:
         raise _incomplete(
             folder,

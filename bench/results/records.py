@@ -83,7 +83,7 @@ def row_record(
     """A method's costs, notes and failures over its cells."""
     method = manifest.methods[row]
     cells = [context.model_cell(row, member, request) for member in context.members]
-    made = [cell for cell in cells if context.has(cell)]
+    made = [cell for cell in cells if context.has_record(cell)]
     records = [context.record(cell) for cell in made]
     prepared = []
     if method["prepares"]:

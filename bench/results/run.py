@@ -51,10 +51,8 @@ class Run:
                 read_checked(folder / name, record[kind], partial(_refuse_damaged, folder, name))
             )
             for kind, name in (("curves", CURVES), ("extras", EXTRAS))
-            if kind in record
         }
-        scores = from_record(record, arrays[CURVES])
-        return cls(folder, record, scores, arrays.get(EXTRAS, {}))
+        return cls(folder, record, from_record(record, arrays[CURVES]), arrays[EXTRAS])
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:

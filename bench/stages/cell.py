@@ -30,7 +30,8 @@ class Cell:
     attack: str = ""
 
     def __str__(self) -> str:
-        return f"{self.stage} of {self.row} {self.member}"
+        name = f"{self.stage} of {self.row} {self.member}" if self.row else self.stage
+        return name if self.request is None else f"{name}, request {self.request}"
 
 
 @dataclass(frozen=True)
@@ -46,13 +47,15 @@ class Artefact:
 class Size:
     """How much work a cell is: examples passed forward and backward through a network.
 
-    ``bytes`` is what it stores, ``is_guess`` says that the work depends on what it finds.
-    ``network``: the one that is trained, or the frozen backbone before it.
+    ``seconds`` is work besides those passes, ``bytes`` is what it stores. ``is_guess``: the amount
+    of work cannot be known in advance. ``network``: the one that is trained, or the frozen backbone
+    before it.
     """
 
     forward: float = 0
     backward: float = 0
     bytes: int = 0
+    seconds: float = 0
     is_guess: bool = False
     network: Literal["trained", "backbone"] = "trained"
 

@@ -40,9 +40,10 @@ class Stage(ABC):
     ``version`` is part of every key: raise it when the same settings give another result.
     ``phase`` is when the stage runs, and what ``--until`` counts in. The first members of a
     ``timed`` stage run alone on the machine. What a ``shared`` stage makes is needed by many cells,
-    so that workers elsewhere keep it. A ``partial`` stage takes those of its inputs that exist and
-    leaves out what failed. A stage that runs ``here`` reads stored outputs only; its cells are made
-    in threads of the main process.
+    so that workers elsewhere keep it. A stage that ``reads_outputs_only`` needs neither a network
+    nor the data set: its cells are made in threads of the main process, from those of their inputs
+    that exist, and whatever failed is left out. ``cost_name`` is where a run's record lists the
+    costs of a timed stage.
     """
 
     name: ClassVar[str]
@@ -50,8 +51,8 @@ class Stage(ABC):
     phase: ClassVar[Phase]
     timed: ClassVar[bool] = False
     shared: ClassVar[bool] = False
-    partial: ClassVar[bool] = False
-    here: ClassVar[bool] = False
+    reads_outputs_only: ClassVar[bool] = False
+    cost_name: ClassVar[str] = ""
 
     @abstractmethod
     def cells(self, context: Context) -> list[Cell]:
@@ -213,13 +214,13 @@ class Context:
         return Cell(stage, row, member, None if row == ORIGINAL else request)
 
     def inputs(self, cell: Cell) -> list[Cell]:
-        """The cells that a cell reads; of a partial stage those that exist, once it is settled."""
+        """The cells that a cell reads; only those that exist, once it is settled."""
         if cell in self._settled:
             return self._settled[cell]
         return self.stages[cell.stage].inputs(self, cell)
 
     def settle(self, cells: Iterable[Cell]) -> None:
-        """Leave out from now on those inputs of a partial stage's cells that do not exist."""
+        """Leave out from now on those of the cells' inputs that do not exist."""
         exists = cache(self.has)
         for cell in cells:
             sources = self.stages[cell.stage].inputs(self, cell)
@@ -241,7 +242,7 @@ class Context:
     def has(self, cell: Cell) -> bool:
         """Whether what a cell makes is stored; never true for a cell that a stored run lacks."""
         stage = self.stages.get(cell.stage)
-        if self._is_stored and cell not in self._keys and not (stage and stage.partial):
+        if self._is_stored and cell not in self._keys and not (stage and stage.reads_outputs_only):
             return False
         return self.store.has(cell.stage, self.key(cell))
 
@@ -256,6 +257,10 @@ class Context:
     def tensors(self, cell: Cell) -> dict[str, torch.Tensor]:
         """The tensors that a cell made, on the CPU."""
         return self.store.tensors(cell.stage, self.key(cell))
+
+    def has_record(self, cell: Cell) -> bool:
+        """Whether the record of what a cell makes is stored, if perhaps without its weights."""
+        return self.store.has_record(cell.stage, self.key(cell))
 
     def failure(self, cell: Cell) -> dict[str, Any] | None:
         """Why a cell could not be made, if it failed and was not made since."""

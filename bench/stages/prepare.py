@@ -16,6 +16,7 @@ class Prepare(Stage):
     """Compute a method's statistics of one original; all requests share them."""
 
     name, version, phase, timed = "prepare", 2, "train", True
+    cost_name = "prepare_cost"
 
     def cells(self, context: Context) -> list[Cell]:
         starts = sorted({context.start(member) for member in context.members})

@@ -19,7 +19,7 @@ from bench.stages.gather import StoredOutputs, read_relearning
 class ScoreOutputs(Stage):
     """Compute the numbers of one attack for all rows."""
 
-    name, version, phase, partial, here = "score", 3, "score", True, True
+    name, version, phase, reads_outputs_only = "score", 3, "score", True
 
     def cells(self, context: Context) -> list[Cell]:
         return [
@@ -57,16 +57,17 @@ class ScoreOutputs(Stage):
             relearning = read_relearning(context, outputs, plugin.label, cell.request)
             outputs = replace(outputs, relearning=relearning)
         start = time.perf_counter()
-        scores = attack(plugin, outputs)
+        scores = run_attack(plugin, outputs)
         cost = {"time_s": time.perf_counter() - start}
         record = {"attack": plugin.label, "cost": cost, **as_record(scores)}
         return Artefact(record, arrays_of(scores))
 
     def size(self, context: Context, cell: Cell) -> Size:
-        return Size(bytes=1000 * len(context.rows) * len(context.members), is_guess=True)
+        models = len(context.members)
+        return Size(bytes=1000 * len(context.rows) * models, seconds=0.1 * models, is_guess=True)
 
 
-def attack(plugin: Plugin, outputs: Outputs) -> Scores:
+def run_attack(plugin: Plugin, outputs: Outputs) -> Scores:
     """Call an attack; an error in a user's own attack is reported in one line."""
     try:
         scores = plugin(outputs)

@@ -33,6 +33,7 @@ class Unlearn(Stage):
     """Make one unlearned model."""
 
     name, version, phase, timed = "unlearn", 2, "unlearn", True
+    cost_name = "cost"
 
     def cells(self, context: Context) -> list[Cell]:
         return [
@@ -90,10 +91,17 @@ class Unlearn(Stage):
         return Artefact(record, tensors=result.state_dict())
 
     def size(self, context: Context, cell: Cell) -> Size:
-        networks, split = context.once(Networks), context.split_at(cell.request)
-        passes = len(split.retain) * context.config.train.epochs
-        is_guess = cell.row != RETRAIN  # what a method does, only the method knows
-        return Size(passes, passes, networks.weight_bytes, is_guess)
+        """Retraining is known; of other methods assume ``epochs`` passes over what they need."""
+        split, weights = context.split_at(cell.request), context.once(Networks).weight_bytes
+        if cell.row == RETRAIN:
+            passes = len(split.retain) * context.config.train.epochs
+            return Size(passes, passes, weights)
+        method = context.methods[cell.row]()
+        parts = {need.removesuffix("-labels") for need in method.requirements()}
+        names = {"forget": "asked"}
+        examples = sum(len(getattr(split, names.get(part, part))) for part in parts)
+        passes = examples * (getattr(method, "epochs", None) or 1)
+        return Size(passes, passes, weights, is_guess=True)
 
 
 def prepared_statistics(context: Context, cell: Cell) -> Statistics:

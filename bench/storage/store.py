@@ -72,6 +72,10 @@ class Store:
                 set_aside(file, path)
         return True
 
+    def has_record(self, kind: str, key: str) -> bool:
+        """Whether an artefact's record exists; its payload may not have been copied along."""
+        return self._path(kind, key, ".json").exists()
+
     def record(self, kind: str, key: str) -> dict[str, Any]:
         """The record of an artefact that exists."""
         return self._read_record(self._path(kind, key, ".json"))

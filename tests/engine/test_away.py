@@ -79,6 +79,15 @@ def test_a_copy_is_scored_without_its_data_set(tiny_run, tmp_path, no_data):
     assert_same_records(tiny_run, bench.score_stored(folder, quiet=True))
 
 
+def test_a_copy_without_weights_is_scored_all_the_same(tiny_run, tmp_path, no_data):
+    folder = copied(tiny_run, tmp_path / "out")
+    records = len(list((tmp_path / "out").rglob("*.json")))
+    for weights in (tmp_path / "out" / "store").rglob("*.safetensors"):
+        weights.unlink()
+    assert_same_records(tiny_run, bench.score_stored(folder, quiet=True))
+    assert len(list((tmp_path / "out").rglob("*.json"))) == records + 1  # its run.json
+
+
 def test_what_is_made_but_not_scored_is_told_so(tiny_run, tmp_path, no_data, capsys):
     folder = copied(tiny_run, tmp_path / "out")
     assert main(["report", str(folder)]) == 1

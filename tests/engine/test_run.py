@@ -295,7 +295,7 @@ def test_work_goes_on_after_a_worker_was_killed_unless_that_happens_again_and_ag
         return "done"
 
     assert recovering(lambda: work(2)) == "done"
-    assert capsys.readouterr().err.count("a worker process was killed (memory short?)") == 2
+    assert capsys.readouterr().err.count("a worker process was killed (out of memory?)") == 2
     with pytest.raises(UserError, match="go on with fewer --jobs"):
         recovering(lambda: work(9))
 

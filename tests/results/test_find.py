@@ -54,7 +54,7 @@ def test_one_of_several_requests_is_named_after_its_run(out):
             "'digits-poison' may be any of digits-poison-50-bb, digits-poison-20-aa$",
         ),
         ("digts-random-20", "did you mean digits-random-20-cc"),
-        ("some/where/else", "unknown run 'some/where/else': known: none there"),
+        ("some/where/else", "no run in some/where: make one with bench run"),
         ("nothing", "known: digits-random-20-cc, digits-poison-50-bb, digits-poison-20-aa$"),
     ],
 )
