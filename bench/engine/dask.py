@@ -144,7 +144,7 @@ class Cluster:
 
         try:
             refill()
-            for future in self._as_they_come(finished):
+            for future in self.wait_for(finished):
                 order = orders.pop(future)
                 reply = self._result(future, order)
                 if reply.lacking:
@@ -158,7 +158,7 @@ class Cluster:
         finally:
             self.client.cancel(list(orders))
 
-    def _as_they_come(self, finished: as_completed) -> Iterator[Future]:
+    def wait_for(self, finished: as_completed) -> Iterator[Future]:
         """The finished ones; warns when the last worker is gone and when workers are back."""
         is_idle, look_at = False, 0.0
         while not finished.is_empty():

@@ -9,7 +9,6 @@ the reason. Such a cell does not count as done and does not stop the others.
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import replace
 from typing import Any
 
@@ -19,6 +18,7 @@ from torch import nn
 from bench import seeds
 from bench.errors import ContractError
 from bench.plugins.method import Task
+from bench.plugins.method_rules import check_result, fingerprint, refuse_violations
 from bench.stages.attempt import attempt
 from bench.stages.cell import ORIGINAL, RETRAIN, Artefact, Cell, Size
 from bench.stages.context import Context, Stage
@@ -154,38 +154,6 @@ def carry(
         last = cost
     task.statistics = statistics
     return last
-
-
-def refuse_violations(task: Task) -> None:
-    """Raise ContractError where something was read that the method did not declare."""
-    if task.violations:
-        read = ", ".join(dict.fromkeys(task.violations))
-        raise ContractError(f"read {read} without declaring it in needs = {task.needs!r}")
-
-
-def fingerprint(model: nn.Module) -> str:
-    """A hash of every parameter, buffer and mode of a model."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy())
-    digest.update(repr([module.training for module in model.modules()]).encode())
-    return digest.hexdigest()
-
-
-def check_result(model: nn.Module, before: str, result: nn.Module, task: Task) -> None:
-    """Raise ContractError, saying what is wrong, unless ``result`` is a proper unlearned model."""
-    refuse_violations(task)
-    if not isinstance(result, nn.Module):
-        raise ContractError(f"unlearn returned {type(result).__name__}, not a torch.nn.Module")
-    if fingerprint(model) != before:
-        raise ContractError("changed the model it was given: work on copy.deepcopy(model)")
-    expected, found = model.state_dict(), result.state_dict()
-    if {n: t.shape for n, t in expected.items()} != {n: t.shape for n, t in found.items()}:
-        raise ContractError("returned a model with other parameters than the one it was given")
-    broken = [name for name, tensor in found.items() if not torch.isfinite(tensor).all()]
-    if broken:
-        raise ContractError(f"returned non-finite weights (NaN or infinity) in {broken[0]}")
 
 
 def _check_answers(context: Context, cell: Cell, result: nn.Module) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,7 +22,6 @@ from bench.engine.run import run_until
 from bench.errors import UserError
 from bench.stages.cell import Cell
 from bench.storage.locks import Claims
-from bench.storage.store import Store
 from bench.training.devices import device_name
 from tests.helpers.comparing import assert_same
 from tests.helpers.networks import FROZEN_NETWORK
@@ -99,11 +99,8 @@ def test_what_a_worker_finished_before_it_died_is_not_made_again(tmp_path, monke
 
 
 def blind(order: Order) -> Reply:
-    """Work that never sees the store, wherever it is."""
-    from unittest.mock import patch
-
-    with patch("bench.engine.dask._sees_store", lambda _order: False):
-        return work(order)
+    """Work as on a machine that does not see the submitting one's lock file."""
+    return work(replace(order, mark=b"of another machine"))
 
 
 REQUESTS = {
@@ -154,32 +151,32 @@ def test_a_run_that_nobody_works_on_says_so_and_waits(monkeypatch, capsys):
         ncores=lambda: workers.pop(0), scheduler=SimpleNamespace(address="tcp://here:1")
     )
     monkeypatch.setattr("bench.engine.dask.SECONDS_TO_LOOK", 0)
-    assert list(Cluster(client)._as_they_come(Finished())) == [1, 2]
+    assert list(Cluster(client).wait_for(Finished())) == [1, 2]
     told = "no worker: waiting; start some with 'dask worker tcp://here:1'"
     assert capsys.readouterr().err.splitlines() == [told, "workers are there, going on", told]
 
 
 def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch):
-    """Each run tells what it writes; together that is what one run alone writes."""
+    """Each run says what it makes; together that is what one run alone makes."""
     code = (
-        "import bench; from pathlib import Path; from bench.storage.store import Store\n"
+        "import bench, bench.engine.local as local; from pathlib import Path\n"
         "from tests.helpers.tiny_run import tiny\n"
-        "write = Store._write\n"
-        "def told(self, kind, key, *rest):\n"
-        "    print(kind, key, flush=True); write(self, kind, key, *rest)\n"
-        "Store._write = told\n"
+        "execute = local.execute\n"
+        "def told(context, cell, alone):\n"
+        "    print(cell, flush=True); execute(context, cell, alone)\n"
+        "local.execute = told\n"
         f"bench.run(tiny(Path({str(tmp_path)!r}), **{FEW!r}), quiet=True)"
     )
     command, root = [sys.executable, "-c", code], Path(bench.__file__).parent.parent
     other = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=root)
     theirs = [other.stdout.readline(), other.stdout.readline()]  # the split, the first model
-    write, ours = Store._write, []
+    ours = []
 
-    def told(self, kind, key, *rest):
-        ours.append(f"{kind} {key}\n")
-        write(self, kind, key, *rest)
+    def told(context, cell, alone):
+        ours.append(f"{cell}\n")
+        execute(context, cell, alone)
 
-    monkeypatch.setattr(Store, "_write", told)
+    monkeypatch.setattr("bench.engine.local.execute", told)
     assert_same(local_run, bench.run(tiny(tmp_path, **FEW), quiet=True))
     theirs += other.communicate()[0].splitlines(keepends=True)
     assert other.returncode == 0
