@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from bench.plugins.rows import RETRAIN
 from bench.results.costs import time_shares
-from bench.results.finished import RETRAIN, Finished, Scored
+from bench.results.finished import Finished, Scored
 from bench.results.table import SAME
 
 INTERVALS = (

@@ -36,7 +36,7 @@ def check(context: Context) -> None:
 
 
 def warn_of_differences(context: Context) -> None:
-    """Say in a line each what was asked for and is not done to the letter."""
+    """Warn about settings that are not followed exactly, in a line each."""
     config, jobs = context.config, context.once(Networks).jobs
     if config.jobs and jobs < config.jobs:
         log.warning(f"jobs = {config.jobs}: {jobs} processes are used here")

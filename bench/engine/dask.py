@@ -40,10 +40,10 @@ if TYPE_CHECKING:
     from distributed import Client, Future, as_completed
 
 log = logging.getLogger(__name__)
-Name = tuple[str, str]  # kind and key of an artefact
+ArtefactId = tuple[str, str]  # kind and key of an artefact
 SECONDS_TO_CONNECT = 10
 SECONDS_TO_LOOK, SECONDS_TO_POLL = 5.0, 0.02  # whether workers are left, or cells are finished
-AHEAD = 2  # cells that are handed out for each that runs
+QUEUED_PER_THREAD = 2  # cells that are handed out for each that runs
 
 
 @dataclass(frozen=True)
@@ -56,17 +56,17 @@ class Order:
     token: str
     cell: Cell
     alone: bool
-    name: Name
-    mark: bytes  # what the lock file says, for a worker that can read it
-    needs: list[Name]
-    given: dict[Name, Packed] = field(default_factory=dict)
+    artefact: ArtefactId
+    lock_content: bytes  # what the lock file says, for a worker that can read it
+    inputs: list[ArtefactId]
+    sent: dict[ArtefactId, Packed] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Reply:
     """The answer to an order: missing artefacts, or what was made (None: it is in the store)."""
 
-    lacking: list[Name] = field(default_factory=list)
+    missing: list[ArtefactId] = field(default_factory=list)
     made: Packed | None = None
 
 
@@ -94,7 +94,7 @@ def connected(config: Config) -> Iterator[Cluster | None]:
     from distributed.comm import resolve_address
 
     quiet = {"distributed.admin.large-graph-warning-threshold": "1TB"}  # artefacts are large
-    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # told in our own words
+    logging.getLogger("distributed.client").setLevel(logging.CRITICAL)  # we print our own message
     with dask.config.set(quiet):
         try:
             resolve_address(config.scheduler)
@@ -129,14 +129,14 @@ class Cluster:
         prepare = self._orders(context, alone)
         finished = as_completed(loop=self.client.loop)
 
-        def submit(order: Order) -> None:  # to any: dask (2026.8) forgets pinned tasks of the dead
-            future = self.client.submit(work, order, pure=False)
+        def submit(order: Order) -> None:  # dask 2026.8 loses tasks pinned to a dead worker
+            future = self.client.submit(make_on_worker, order, pure=False)
             orders[future] = order
             finished.add(future)
 
         def refill() -> None:
             threads = sum(self.client.ncores().values())
-            while len(orders) < AHEAD * max(1, threads):
+            while len(orders) < QUEUED_PER_THREAD * max(1, threads):
                 cell = next(cells, None)
                 if cell is None:
                     return
@@ -147,12 +147,12 @@ class Cluster:
             for future in self.wait_for(finished):
                 order = orders.pop(future)
                 reply = self._result(future, order)
-                if reply.lacking:
+                if reply.missing:
                     self.sends = True
-                    submit(_with(order, context.store, reply.lacking))
+                    submit(_add_artefacts(order, context.store, reply.missing))
                     continue
                 if reply.made is not None:
-                    context.store.unpack(*order.name, reply.made)
+                    context.store.unpack(*order.artefact, reply.made)
                 yield order.cell
                 refill()
         finally:
@@ -193,11 +193,13 @@ class Cluster:
 
         def order(cell: Cell) -> Order:
             name = cell.stage, context.key(cell)
-            mark = context.store.claim_path(*name).read_bytes()
+            lock_content = context.store.lock_path(*name).read_bytes()
             needs = [(source.stage, context.key(source)) for source in context.inputs(cell)]
-            written = Order(self.run, config, sources, token, cell, alone, name, mark, needs)
+            written = Order(
+                self.run, config, sources, token, cell, alone, name, lock_content, needs
+            )
             if self.sends:
-                return _with(written, context.store, [n for n in needs if not _is_kept(n)])
+                return _add_artefacts(written, context.store, [n for n in needs if not _is_kept(n)])
             return written
 
         return order
@@ -225,11 +227,11 @@ class Cluster:
             ) from error
 
 
-def _with(order: Order, store: Store, names: Iterable[Name]) -> Order:
-    return replace(order, given=order.given | {name: store.pack(*name) for name in names})
+def _add_artefacts(order: Order, store: Store, names: Iterable[ArtefactId]) -> Order:
+    return replace(order, sent=order.sent | {name: store.pack(*name) for name in names})
 
 
-def _is_kept(name: Name) -> bool:
+def _is_kept(name: ArtefactId) -> bool:
     """Whether workers keep an artefact, since many cells read it."""
     return load_stages()[name[0]].shared
 
@@ -239,7 +241,7 @@ def _is_kept(name: Name) -> bool:
 _one_at_a_time = threading.Lock()  # random state and torch's threads belong to the whole process
 
 
-def work(order: Order) -> Reply:
+def make_on_worker(order: Order) -> Reply:
     """Make the cell of an order, in the store if it is visible from here, else in our own."""
     with _one_at_a_time:
         if _sees_store(order):
@@ -250,33 +252,33 @@ def work(order: Order) -> Reply:
             return Reply()
         home = _own_folder(order.run)
         store = Store(home / "store")
-        for name, packed in order.given.items():
+        for name, packed in order.sent.items():
             store.unpack(*name, packed)
         try:
-            lacking = [name for name in order.needs if not store.has(*name)]
-            if lacking:
-                return Reply(lacking)
+            missing = [name for name in order.inputs if not store.has(*name)]
+            if missing:
+                return Reply(missing)
             plugins = _write_plugins(order.plugins, home)
             config = order.config.model_copy(update={"out": str(home), "plugins": plugins})
             execute(_context(order, config), order.cell, order.alone)
-            return Reply(made=store.pack(*order.name))
+            return Reply(made=store.pack(*order.artefact))
         finally:
-            for name in {*order.given, order.name}:
+            for name in {*order.sent, order.artefact}:
                 if not _is_kept(name):
                     store.drop(*name)
 
 
 def _sees_store(order: Order) -> bool:
-    claim = Store(Path(order.config.out) / "store").claim_path(*order.name)
+    lock = Store(Path(order.config.out) / "store").lock_path(*order.artefact)
     try:
-        return claim.read_bytes() == order.mark
+        return lock.read_bytes() == order.lock_content
     except OSError:
         return False
 
 
 def _context(order: Order, config: Config) -> Context:
     context = remembered_context(config, order.token)
-    if context.token != order.token or context.key(order.cell) != order.name[1]:
+    if context.token != order.token or context.key(order.cell) != order.artefact[1]:
         raise UserError(
             f"the worker on {host().split()[0]} has other data, other plugins or another version "
             "than this machine: make them the same"

@@ -1,4 +1,4 @@
-"""Say what a run would do, and do nothing of it."""
+"""Say what a run would do, without making any cell."""
 
 from __future__ import annotations
 

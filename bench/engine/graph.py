@@ -72,6 +72,7 @@ def in_order(context: Context, stages: Iterable[Stage]) -> list[Stage]:
     by_name = {stage.name: stage for stage in stages}
     reads: dict[str, set[str]] = {}
     for stage in by_name.values():
+        # Inputs of one row's cells differ by member only, so one cell of each row is enough.
         rows = {(cell.row, cell.attack): cell for cell in stage.cells(context)}
         sources = (source for cell in rows.values() for source in stage.inputs(context, cell))
         reads[stage.name] = {source.stage for source in sources} & by_name.keys() - {stage.name}

@@ -20,7 +20,7 @@ from bench.engine.progress import Report
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
-from bench.storage.locks import Claims, host
+from bench.storage.locks import Locks, host
 from bench.storage.store import content_key
 
 PAUSE_SECONDS = 0.2  # between two looks at what another run is making
@@ -50,7 +50,7 @@ def make_group(
     together = [cell for cell in missing if cell.member >= timed]
     done, total = 0, len(missing)
     report(stage.name, done, total)
-    with Claims() as locks:
+    with Locks() as locks:
         for cells, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
             for _cell in Batch(context, stage, is_alone, cluster, locks).make(cells):
                 done += 1
@@ -86,7 +86,7 @@ class Batch:
     stage: Stage
     alone: bool
     cluster: Cluster | None
-    locks: Claims
+    locks: Locks
 
     def make(self, cells: list[Cell]) -> Iterator[Cell]:
         """Make all cells that no other run makes meanwhile; yields those that are finished."""
@@ -94,7 +94,7 @@ class Batch:
             yield from self._make_until_stored(cells)
             return
         machine = self.cluster.address if self.cluster else host()
-        turn = self.context.store.claim_path("alone", content_key(machine=machine))
+        turn = self.context.store.lock_path("alone", content_key(machine=machine))
         while not self.locks.take(turn):
             time.sleep(PAUSE_SECONDS)
         try:
@@ -138,7 +138,7 @@ class Batch:
             errors.append(error)
 
     def _lock_path(self, cell: Cell) -> Path:
-        return self.context.store.claim_path(cell.stage, self.context.key(cell))
+        return self.context.store.lock_path(cell.stage, self.context.key(cell))
 
     def _make_locked(self, cells: Iterator[Cell]) -> Iterator[Cell]:
         if self.stage.reads_outputs_only:
@@ -175,4 +175,4 @@ def release_workers() -> None:
     """Shut down idle worker processes without waiting, so that the exit does not block."""
     from joblib.externals.loky import get_reusable_executor
 
-    get_reusable_executor(reuse=True).shutdown(wait=False)  # else it is replaced, and waited for
+    get_reusable_executor(reuse=True).shutdown(wait=False)  # reuse: the running one, not a new one

@@ -12,6 +12,7 @@ from typing import Literal
 import numpy as np
 
 from bench import seeds
+from bench.plugins.rows import RETRAINED
 
 PARTS = ("forget", "retain", "validation", "test")
 NO_CLASS = -1  # the label of an example whose class was removed
@@ -76,6 +77,11 @@ class Outputs:
     untrained: Population | None = None
     relearning: Mapping[str, Relearning] = field(default_factory=dict)
     notes: Sequence[str] = ()
+
+    @property
+    def rows_and_retrained(self) -> dict[str, Population]:
+        """All populations by row, the retrained models last."""
+        return {**self.rows, RETRAINED: self.retrained}
 
     @property
     def num_classes(self) -> int:

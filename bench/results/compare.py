@@ -133,8 +133,8 @@ def holm(pairs: list[Comparison]) -> list[Comparison]:
 def bold_rows(pairs: Iterable[Comparison]) -> dict[str, set[str]]:
     """Per readout the rows that may be set in bold.
 
-    None is better, some other is worse, and whatever looks nearer to the target is bold too: else a
-    number would stand out beside a plain one that looks better.
+    Such a row is better than some method and worse than none. If a row that may not be bold has a
+    value nearer to the target, no row behind it is bold either.
     """
     by_readout: dict[str, list[Comparison]] = {}
     for pair in pairs:

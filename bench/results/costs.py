@@ -6,9 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import accumulate
 from typing import Any
 
+from bench.plugins.rows import RETRAIN
+
 Record = Mapping[str, Any]  # of a run
 Share = float | None  # of retraining's time; None where a time is not known
-WHOLE = "retrain"  # the row whose time is 1
+WHOLE = RETRAIN  # the row whose time is 1
 SHARE, SO_FAR, CARRY = "time_vs_retrain", "time_so_far_vs_retrain", "carry_time_s"
 COSTS = {  # name -> what it is, unit
     "time_s": ("time of unlearning alone", "s"),

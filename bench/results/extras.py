@@ -48,7 +48,7 @@ def _confusions(split: Split, outputs: Outputs) -> dict[str, np.ndarray]:
     if FORGOTTEN_TEST in outputs.gone:
         truths[FORGOTTEN_TEST] = outputs.gone[FORGOTTEN_TEST]
     found = {"confusion|called": called}
-    populations = {**outputs.rows, "retrained": outputs.retrained}
+    populations = outputs.rows_and_retrained
     for part, truth in truths.items():
         classes = np.unique(truth)
         if not len(classes) or len(classes) * len(called) > LARGEST:
@@ -79,7 +79,7 @@ def _errors_by_group(split: Split, outputs: Outputs) -> dict[str, np.ndarray]:
     labels = outputs.labels["test"].true
     names = np.unique(groups)
     found = {"groups|names": names}
-    for row, population in {**outputs.rows, "retrained": outputs.retrained}.items():
+    for row, population in outputs.rows_and_retrained.items():
         wrong = population.logits["test"].argmax(-1) != labels
         found[f"groups|{row}"] = np.array([wrong[:, groups == name].mean() for name in names])
     return found

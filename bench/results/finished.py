@@ -10,10 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from bench.plugins.outputs import Scores
+from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAIN
 
-ORIGINAL = "original"  # the row of models that forgot nothing
-RETRAIN = "retrain"  # the row that was retrained again: the floor of every distance
-CONSTANT = "constant"  # the row that always predicts the most common class
 LEVEL = 0.05  # of significance
 
 

@@ -65,10 +65,11 @@ def read_manifest(folder: Path) -> Manifest:
         for cell, members in record["keys"]
         for member, key in members.items()
     }
-    fields = Manifest.__dataclass_fields__
-    return Manifest(
-        **{name: value for name, value in record.items() if name in fields} | {"keys": keys}
-    )
+    values = {name: record[name] for name in Manifest.__dataclass_fields__ if name in record}
+    try:
+        return Manifest(**values | {"keys": keys})
+    except TypeError as error:
+        raise _incomplete(folder, f"{file} was written by another version") from error
 
 
 def _refuse_damaged(folder: Path) -> None:

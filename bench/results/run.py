@@ -110,7 +110,7 @@ class Run:
         manifest, context = read_manifest(self._home), stored_context(self._home, {})
         refuse_incomplete(self._home, context, manifest)
         stored = StoredOutputs(context).at(self.record.get("request"))
-        rows = {**stored.rows, "retrained": stored.retrained}
+        rows = stored.rows_and_retrained
         if row not in rows:
             raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
         return rows[row]

@@ -20,7 +20,7 @@ NONE = "-"
 SAME = "≈"  # the number is not significantly different from its target
 TIME = "time / retraining"
 TARGET = "target"  # the row of a table that says where the numbers should be
-RETRAINED, LOW, HIGH = " (retrained)", "low: ", "as retrain"  # around or instead of a target
+OF_RETRAINED, LOW, HIGH = " (retrained)", "low: ", "as retrain"  # around or instead of a target
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ def target_text(run: Scored, readout: Readout) -> str:
     if readout.target is None:
         targets = (s.target for s in run.scores_of.scores if s.readout == readout.name)
         target = next(targets, None)
-        return NONE if target is None else number(target, readout) + RETRAINED
+        return NONE if target is None else number(target, readout) + OF_RETRAINED
     if readout.better == "high":
         return HIGH
     return (LOW if readout.better == "low" else "") + number(readout.target, readout)
@@ -98,7 +98,7 @@ def target_text(run: Scored, readout: Readout) -> str:
 
 def short_target(text: str) -> str:
     """A target's text where space is scarce."""
-    return text.removeprefix(LOW).removesuffix(RETRAINED).replace(HIGH, "high")
+    return text.removeprefix(LOW).removesuffix(OF_RETRAINED).replace(HIGH, "high")
 
 
 def cells(

@@ -11,8 +11,6 @@ import numpy as np
 if TYPE_CHECKING:
     import torch
 
-ORIGINAL, RETRAINED, RETRAIN, UNTRAINED = "original", "retrained", "retrain", "untrained"
-
 
 @dataclass(frozen=True)
 class Cell:

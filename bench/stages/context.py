@@ -23,7 +23,8 @@ from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
-from bench.stages.cell import ORIGINAL, RETRAIN, RETRAINED, Artefact, Cell, Size
+from bench.plugins.rows import ORIGINAL, RETRAIN, RETRAINED
+from bench.stages.cell import Artefact, Cell, Size
 from bench.storage.store import Store, content_key
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ class Context:
 
     @property
     def decoded(self) -> Path:
-        """The folder for what can be computed again from data and is kept for speed."""
+        """The cache of decoded data, features and measurements; it is safe to delete."""
         return Path(self.config.out) / "decoded"
 
     @cached_property

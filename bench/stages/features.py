@@ -75,5 +75,5 @@ def _settings(context: Context, part: str) -> dict[str, Any]:
 
 
 def _seed_name(context: Context, part: str) -> str:
-    """What the augmentation of a part is seeded with: its settings in one word."""
+    """What the augmentation of a part is seeded with; it stays as it is, so that features do."""
     return content_key(stage="features", version=1, piece=None, **_settings(context, part))

@@ -11,10 +11,10 @@ import numpy as np
 from bench.errors import UserError
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning
 from bench.plugins.removal import gone_classes, without_classes
-from bench.stages.cell import ORIGINAL, RETRAINED, UNTRAINED, Cell
+from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAINED, UNTRAINED
+from bench.stages.cell import Cell
 from bench.stages.context import Context
 
-CONSTANT = "constant"
 NOT_LEARNT = 0.1  # error of the originals on the forget set from which a reader is warned
 ROUNDING = 1e-4  # of the largest logit
 CERTAIN = 20.0  # logit lead of the constant predictor

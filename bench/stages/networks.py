@@ -14,7 +14,8 @@ from bench import seeds
 from bench.config.schema import Config, TrainSettings, cores
 from bench.data.examples import Examples
 from bench.data.sources import Features, Pool, pool_of
-from bench.stages.cell import ORIGINAL, Cell
+from bench.plugins.rows import ORIGINAL
+from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.feature_files import PARTS, load_features, pieces
 from bench.training.devices import find_device, gpu_count, process_count

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from bench import seeds
+from bench.plugins.rows import ORIGINAL
 from bench.stages.attempt import attempt
-from bench.stages.cell import ORIGINAL, Artefact, Cell, Size
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.cost import measured

@@ -20,7 +20,8 @@ from torch.nn import functional
 
 from bench import seeds
 from bench.data.examples import Examples
-from bench.stages.cell import ORIGINAL, Artefact, Cell, Size
+from bench.plugins.rows import ORIGINAL
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.prediction import accuracy, predict

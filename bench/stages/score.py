@@ -10,8 +10,9 @@ from bench.errors import UserError, one_line
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Outputs, Scores
+from bench.plugins.rows import UNTRAINED
 from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merge
-from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.gather import StoredOutputs, read_relearning
 

@@ -176,5 +176,5 @@ def with_samples(split: Split, data: Data) -> Split:
     steps = [split.after(number) for number in range(1, split.requests + 1)] or [split]
     places = np.unique(np.concatenate([step.samples for step in steps]))
     images = np.stack([data.images[place] for place in split.train[places]])
-    step = -(-max(images.shape[1:3]) // SIDE)
-    return replace(split, sample_places=places, sample_images=images[:, ::step, ::step])
+    stride = -(-max(images.shape[1:3]) // SIDE)
+    return replace(split, sample_places=places, sample_images=images[:, ::stride, ::stride])

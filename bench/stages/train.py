@@ -12,7 +12,8 @@ import torch
 
 from bench import seeds
 from bench.errors import UserError
-from bench.stages.cell import ORIGINAL, RETRAINED, Artefact, Cell, Size
+from bench.plugins.rows import ORIGINAL, RETRAINED
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.cost import measured

@@ -19,8 +19,9 @@ from bench import seeds
 from bench.errors import ContractError
 from bench.plugins.method import Task
 from bench.plugins.method_rules import check_result, fingerprint, refuse_violations
+from bench.plugins.rows import ORIGINAL, RETRAIN
 from bench.stages.attempt import attempt
-from bench.stages.cell import ORIGINAL, RETRAIN, Artefact, Cell, Size
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.cost import Cost, measured
@@ -56,10 +57,11 @@ class Unlearn(Stage):
         ]
 
     def settings(self, context: Context, cell: Cell) -> dict[str, Any]:
-        alike = context.start(cell.member) == cell.member
+        own_original = context.start(cell.member) == cell.member
         return {
             "method": context.methods[cell.row].identity,
-            "member": None if alike else cell.member,  # else the original tells members apart
+            # With an original of its own, a model already differs by that original's key.
+            "member": None if own_original else cell.member,
             "request": cell.request,
         }
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from bench import seeds
-from bench.stages.cell import UNTRAINED, Artefact, Cell, Size
+from bench.plugins.rows import UNTRAINED
+from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.prediction import predict as logits_of

@@ -27,7 +27,7 @@ HEARTBEAT_SECONDS = 5.0
 MOST_HELD = 512  # each held lock needs a thread and an open file; many systems allow 1,024 files
 
 
-class Claims:
+class Locks:
     """The locks that one run holds; leaving the context releases all of them."""
 
     def __init__(self, lease: float = LEASE_SECONDS, heartbeat: float = HEARTBEAT_SECONDS):
@@ -37,7 +37,7 @@ class Claims:
         self._watched: dict[Path, SoftFileLease] = {}
         self._last_seen: dict[Path, tuple[tuple[int, int], float]] = {}
 
-    def __enter__(self) -> Claims:
+    def __enter__(self) -> Locks:
         return self
 
     def __exit__(self, *_error: object) -> None:

@@ -117,7 +117,7 @@ class Store:
         """The file that says why an artefact could not be made."""
         return self._path(kind, key, ".failed.json")
 
-    def claim_path(self, kind: str, key: str) -> Path:
+    def lock_path(self, kind: str, key: str) -> Path:
         """The lock file of whoever makes an artefact, see bench/storage/locks.py."""
         return self._path(kind, key, ".lock")
 

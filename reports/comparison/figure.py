@@ -13,9 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bench.plugins.outputs import Readout, Score
+from bench.plugins.rows import CONSTANT, RETRAIN
 from bench.reports.comparison.several import Several
 from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, symbol
-from bench.results.finished import CONSTANT, RETRAIN
 from bench.results.table import heading
 
 COLUMNS = 3

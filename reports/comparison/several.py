@@ -10,10 +10,11 @@ from typing import Any
 
 from bench.config.spelling import spell_value
 from bench.plugins.outputs import Readout
+from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAIN
 from bench.reports.comparison.settings import differing_settings, numeric, sort_by_settings
 from bench.results.compare import bold_rows, compare
 from bench.results.costs import Share, shares_so_far, time_shares
-from bench.results.finished import CONSTANT, ORIGINAL, RETRAIN, Finished, method_rows
+from bench.results.finished import Finished, method_rows
 from bench.results.table import NONE, TIME, main_readouts
 from bench.storage.store import content_key
 

@@ -13,10 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter
 
 from bench.plugins.outputs import Readout, Score
+from bench.plugins.rows import CONSTANT
 from bench.reports.figures.panels import GUIDE, Drawing, add_floor
 from bench.reports.style import FAINT, INK, fold, lay_out, symbol
 from bench.results.costs import time_shares
-from bench.results.finished import CONSTANT, Finished, Scored
+from bench.results.finished import Finished, Scored
 from bench.results.table import TIME, heading
 
 LINE = 0.17  # inches of a name

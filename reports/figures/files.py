@@ -13,12 +13,13 @@ import matplotlib
 from matplotlib.figure import Figure
 
 from bench.plugins.outputs import Panel
+from bench.plugins.rows import CONSTANT
 from bench.reports.figures.answer import answer
 from bench.reports.figures.panels import Drawing, add_line, draw, frame_lines
 from bench.reports.figures.readouts import readouts
 from bench.reports.notes import title
 from bench.reports.style import SETTINGS, fold, lay_out
-from bench.results.finished import CONSTANT, Finished
+from bench.results.finished import Finished
 from bench.results.table import number
 from bench.storage.files import write_atomic
 

@@ -14,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score
 from bench.plugins.removal import FORGOTTEN_TEST
+from bench.plugins.rows import RETRAIN
 from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
-from bench.results.finished import RETRAIN, Finished, row_order
+from bench.results.finished import Finished, row_order
 from bench.results.table import number
 
 CLASSES = Panel(

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from bench.plugins.removal import FORGOTTEN_TEST
-from bench.results.finished import CONSTANT, Finished, row_order
+from bench.plugins.rows import CONSTANT
+from bench.results.finished import Finished, row_order
 
 Lines = list[tuple[str, list[float]]]  # rows with their shares
 

@@ -6,6 +6,7 @@ from typing import Any
 
 from bench.config.load import dump_toml
 from bench.plugins.outputs import Readout
+from bench.plugins.rows import RETRAIN
 from bench.reports.comparison.figure import over_settings
 from bench.reports.comparison.several import requests_of
 from bench.reports.comparison.table import grid_of
@@ -24,7 +25,7 @@ from bench.reports.tables.grid import single
 from bench.reports.tables.text import rank_table
 from bench.results.compare import bold_rows
 from bench.results.costs import COSTS, SHARE, costs, time_shares
-from bench.results.finished import RETRAIN, Finished, row_order
+from bench.results.finished import Finished, row_order
 from bench.results.table import done_text, main_readouts
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from bench.plugins.rows import CONSTANT
 from bench.reports.comparison.figure import panels
 from bench.reports.comparison.several import Several
 from bench.reports.comparison.table import grid_of, notes_of
@@ -16,7 +17,6 @@ from bench.reports.page.svg import inline
 from bench.reports.page.tables import page_table
 from bench.reports.page.template import attacks, environment
 from bench.reports.style import looks
-from bench.results.finished import CONSTANT
 
 
 def several_html(several: Several) -> str:

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from bench.plugins.outputs import Readout, Score
+from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAIN
 from bench.plugins.source import needs_in_words
 from bench.reports.page.svg import anchor
 from bench.reports.style import Look
 from bench.reports.tables.grid import Grid, Line
-from bench.results.finished import CONSTANT, ORIGINAL, RETRAIN, Finished
+from bench.results.finished import Finished
 from bench.results.table import TARGET, number, target_text
 
 REFERENCE = {

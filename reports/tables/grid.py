@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from bench.plugins.outputs import Readout
+from bench.plugins.rows import CONSTANT, RETRAIN
 from bench.results.costs import Share, time_shares
-from bench.results.finished import CONSTANT, RETRAIN, Finished
+from bench.results.finished import Finished
 from bench.results.table import TARGET, TIME, Shown, cells, row_order, share_text, target_text
 
 SHORT_TIME = "time"  # the heading of TIME where space is scarce

@@ -12,7 +12,7 @@ from bench.reports.notes import BOLD, title
 from bench.reports.tables.grid import Grid, Line, by_attack, single
 from bench.results.compare import bold_rows
 from bench.results.finished import Finished
-from bench.results.table import NONE, RETRAINED, SAME, TARGET, Shown, heading, main_readouts
+from bench.results.table import NONE, OF_RETRAINED, SAME, TARGET, Shown, heading, main_readouts
 
 COLUMNS = 6  # readouts in a table
 PREAMBLE = (
@@ -114,7 +114,7 @@ def _texts(line: Line) -> list[str]:
 
 
 def _target(cell: Shown) -> str:
-    return escape(cell.value.removesuffix(RETRAINED))
+    return escape(cell.value.removesuffix(OF_RETRAINED))
 
 
 def _cell(cell: Shown) -> str:

@@ -17,7 +17,7 @@ import numpy as np
 
 from bench.config.load import load_config
 from bench.engine.graph import open_context
-from bench.stages.cell import ORIGINAL, RETRAINED
+from bench.plugins.rows import ORIGINAL, RETRAINED
 from bench.stages.context import Context
 from tests.benchmarks.measure import Row, row, seconds
 from tests.benchmarks.training import make

@@ -24,7 +24,7 @@ from torch import nn
 from bench.config.load import load_config
 from bench.config.schema import cores
 from bench.engine.graph import open_context
-from bench.stages.cell import ORIGINAL
+from bench.plugins.rows import ORIGINAL
 from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.training.prediction import accuracy

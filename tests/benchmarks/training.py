@@ -31,7 +31,8 @@ from bench.data.examples import Examples
 from bench.engine.graph import Group, open_context
 from bench.engine.local import make_group
 from bench.engine.progress import progress
-from bench.stages.cell import ORIGINAL, Cell
+from bench.plugins.rows import ORIGINAL
+from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.training.prediction import accuracy

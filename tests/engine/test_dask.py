@@ -15,13 +15,13 @@ from types import SimpleNamespace
 import pytest
 
 import bench
-from bench.engine.dask import Cluster, Order, Reply, connected, work
+from bench.engine.dask import Cluster, Order, Reply, connected, make_on_worker
 from bench.engine.execute import execute
 from bench.engine.graph import open_context
 from bench.engine.run import run_until
 from bench.errors import UserError
 from bench.stages.cell import Cell
-from bench.storage.locks import Claims
+from bench.storage.locks import Locks
 from bench.training.devices import device_name
 from tests.helpers.comparing import assert_same
 from tests.helpers.networks import FROZEN_NETWORK
@@ -87,20 +87,20 @@ def test_what_a_worker_finished_before_it_died_is_not_made_again(tmp_path, monke
     context = open_context(config)
     execute(context, Cell("split"), alone=False)
     name = cell.stage, context.key(cell)
-    with Claims() as claims:
-        claim = context.store.claim_path(*name)
-        assert claims.take(claim)
-        mark = claim.read_bytes()
+    with Locks() as locks:
+        lock = context.store.lock_path(*name)
+        assert locks.take(lock)
+        mark = lock.read_bytes()
         order = Order("run", config, [], context.token, cell, False, name, mark, [])
-        assert work(order) == Reply()
+        assert make_on_worker(order) == Reply()
         monkeypatch.setattr("bench.engine.dask.execute", lambda *_: pytest.fail("made again"))
-        assert work(order) == Reply()
+        assert make_on_worker(order) == Reply()
     assert context.has(cell)
 
 
 def blind(order: Order) -> Reply:
     """Work as on a machine that does not see the submitting one's lock file."""
-    return work(replace(order, mark=b"of another machine"))
+    return make_on_worker(replace(order, lock_content=b"of another machine"))
 
 
 REQUESTS = {
@@ -122,7 +122,7 @@ def test_workers_without_the_store_send_back_what_they_made(
     # On this machine bf16 is said to pay; a worker that measured for itself would find otherwise.
     monkeypatch.setattr("bench.training.precision.measure", lambda *_: {"fp32": 1.0, "bf16": 0.1})
     here = bench.run(tiny(tmp_path / "here", **FEW | changes), quiet=True)
-    monkeypatch.setattr("bench.engine.dask.work", blind)
+    monkeypatch.setattr("bench.engine.dask.make_on_worker", blind)
     there = bench.run(on(cluster, tmp_path / "there", **changes), quiet=True)
     assert not there.failed
     assert len(here.requests) == len(there.requests)

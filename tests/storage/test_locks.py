@@ -15,42 +15,42 @@ import pytest
 
 from bench.errors import UserError
 from bench.storage import locks
-from bench.storage.locks import Claims
+from bench.storage.locks import Locks
 
 LEASE, HEARTBEAT = 0.6, 0.1
 HOLD = """
 import sys, time
 from pathlib import Path
-from bench.storage.locks import Claims
-with Claims() as claims:
-    print(claims.take(Path(sys.argv[1])), flush=True)
+from bench.storage.locks import Locks
+with Locks() as held:
+    print(held.take(Path(sys.argv[1])), flush=True)
     time.sleep(60)
 """
 RACE = """
 import sys, time
 from pathlib import Path
-from bench.storage.locks import Claims
+from bench.storage.locks import Locks
 folder = Path(sys.argv[1])
 (folder / "ready" / sys.argv[2]).touch()
 while not (folder / "go").exists():
     time.sleep(0.001)
-with Claims() as claims:
-    print("".join(str(int(claims.take(folder / f"{n}.lock"))) for n in range(50)), flush=True)
+with Locks() as held:
+    print("".join(str(int(held.take(folder / f"{n}.lock"))) for n in range(50)), flush=True)
     sys.stdin.read()
 """
 FORK = """
 import os, sys, warnings
 from pathlib import Path
-from bench.storage.locks import Claims
+from bench.storage.locks import Locks
 warnings.simplefilter("ignore", DeprecationWarning)
 path = Path(sys.argv[1])
-with Claims() as claims:
-    claims.take(path)
+with Locks() as held:
+    held.take(path)
     child = os.fork()
     if not child:
         sys.exit()
     os.waitpid(child, 0)
-    print(path.exists(), Claims().take(path))
+    print(path.exists(), Locks().take(path))
 print(path.exists())
 """
 
@@ -64,14 +64,14 @@ def script(code, *arguments, before=()):
 
 def quick():
     """Locks that expire sooner than usual."""
-    return Claims(LEASE, HEARTBEAT)
+    return Locks(LEASE, HEARTBEAT)
 
 
-def wait_for(claims, path, seconds):
+def wait_for(held, path, seconds):
     """Try to take a lock until it works; the seconds that took, or None."""
     start = time.monotonic()
     while time.monotonic() - start < seconds:
-        if claims.take(path):
+        if held.take(path):
             return time.monotonic() - start
         time.sleep(0.02)
     return None
@@ -95,8 +95,8 @@ def holder(path):
 @pytest.fixture
 def foreign(path):
     """The lock of a run on another machine, which is not refreshed any more."""
-    with quick() as claims:
-        assert claims.take(path)
+    with quick() as held:
+        assert held.take(path)
         marker = re.sub(r"(?m)^host=.*$", "host=elsewhere", path.read_text())
     path.write_text(marker)
     return path
@@ -116,33 +116,33 @@ def test_of_processes_that_race_one_gets_each_lock(tmp_path):
 
 
 def test_a_lock_of_a_living_process_holds_and_of_a_killed_one_does_not(holder, path):
-    with Claims() as claims:
-        assert not claims.take(path)
+    with Locks() as held:
+        assert not held.take(path)
         holder.send_signal(signal.SIGKILL)
         holder.wait()
-        assert claims.take(path)
-        assert not Claims().take(path)
-        assert not claims.take(path)
+        assert held.take(path)
+        assert not Locks().take(path)
+        assert not held.take(path)
     assert list(path.parent.iterdir()) == []
 
 
 def test_a_lock_from_another_machine_expires_when_it_is_not_refreshed(foreign):
-    with quick() as claims:
-        assert wait_for(claims, foreign, 3 * LEASE) > 0.9 * LEASE
+    with quick() as held:
+        assert wait_for(held, foreign, 3 * LEASE) > 0.9 * LEASE
 
 
 def test_a_lock_from_another_machine_holds_while_it_is_refreshed(foreign):
-    with quick() as claims:
+    with quick() as held:
         for _beat in range(10):
             os.utime(foreign)
-            assert wait_for(claims, foreign, LEASE / 4) is None
+            assert wait_for(held, foreign, LEASE / 4) is None
 
 
 @pytest.fixture
 def killed(path):
     """The lock of a process of this machine that is gone."""
-    with quick() as claims:
-        assert claims.take(path)
+    with quick() as held:
+        assert held.take(path)
         marker = re.sub(r"(?m)^start=.*$", "start=1", path.read_text())
     path.write_text(marker)
     return path
@@ -154,8 +154,8 @@ def test_locks_expire_on_file_systems_that_cannot_swap_names(former_owner, reque
     path = request.getfixturevalue(former_owner)
     for name in ("_soft.exchange_names", "_util.exchange_names"):
         monkeypatch.setattr(f"filelock.{name}", lambda *_names: False, raising=False)
-    with quick() as claims:
-        assert wait_for(claims, path, 4 * LEASE) is not None
+    with quick() as held:
+        assert wait_for(held, path, 4 * LEASE) is not None
         assert not quick().take(path)
     assert list(path.parent.iterdir()) == []
 
@@ -163,20 +163,20 @@ def test_locks_expire_on_file_systems_that_cannot_swap_names(former_owner, reque
 def test_a_lock_whose_owner_was_killed_before_writing_its_name_expires(path):
     path.parent.mkdir()
     path.touch()
-    with quick() as claims:
-        assert wait_for(claims, path, 4 * LEASE) > 0.9 * LEASE
+    with quick() as held:
+        assert wait_for(held, path, 4 * LEASE) > 0.9 * LEASE
 
 
 def test_an_owner_refreshes_its_lock(path):
-    with quick() as claims:
-        assert claims.take(path)
+    with quick() as held:
+        assert held.take(path)
         os.utime(path, (0, 0))
         while path.stat().st_mtime == 0:
             time.sleep(0.01)
 
 
 def test_a_lock_that_was_taken_over_is_not_released(path):
-    with Claims() as slow, Claims() as fast:
+    with Locks() as slow, Locks() as fast:
         assert slow.take(path)
         path.unlink()
         assert fast.take(path)
@@ -186,22 +186,22 @@ def test_a_lock_that_was_taken_over_is_not_released(path):
 
 
 def test_a_lock_is_readable_and_no_other_has_its_content(path):
-    with Claims() as claims:
+    with Locks() as held:
         marks = set()
         for _again in range(3):
-            assert claims.take(path)
+            assert held.take(path)
             marks.add(path.read_bytes())
-            claims.release(path)
+            held.release(path)
         assert len(marks) == 3
 
 
 def test_many_locks_are_held_at_once_and_then_no_more(tmp_path, monkeypatch):
     monkeypatch.setattr(locks, "MOST_HELD", 300)
-    with Claims() as claims:
-        taken = [claims.take(tmp_path / f"{number}.lock") for number in range(310)]
+    with Locks() as held:
+        taken = [held.take(tmp_path / f"{number}.lock") for number in range(310)]
         assert taken == [True] * 300 + [False] * 10
-        claims.release(tmp_path / "0.lock")
-        assert claims.take(tmp_path / "309.lock")
+        held.release(tmp_path / "0.lock")
+        assert held.take(tmp_path / "309.lock")
     assert not list(tmp_path.iterdir())
 
 
@@ -215,7 +215,7 @@ def test_containers_of_one_host_name_respect_each_others_locks(holder, path):
     contain = ["unshare", "--pid", "--fork", "--mount-proc"]
     if not shutil.which("unshare") or subprocess.run([*contain, "true"], check=False).returncode:
         pytest.skip("process namespaces need rights that this machine does not give")
-    inside = "from bench.storage.locks import Claims; from pathlib import Path; print(Claims()"
+    inside = "from bench.storage.locks import Locks; from pathlib import Path; print(Locks()"
     code = f"{inside}.take(Path({str(path)!r})))"
     output, errors = script(code, before=contain).communicate()
     assert output == "False\n", errors
@@ -227,19 +227,19 @@ def test_containers_of_one_host_name_respect_each_others_locks(holder, path):
 
 def test_a_lock_that_cannot_be_written_is_one_line(tmp_path):
     (tmp_path / "file").touch()
-    with Claims() as claims, pytest.raises(UserError, match="cannot write"):
-        claims.take(tmp_path / "file" / "key.lock")
+    with Locks() as held, pytest.raises(UserError, match="cannot write"):
+        held.take(tmp_path / "file" / "key.lock")
 
 
 def test_a_full_disk_is_one_line_and_leaves_no_half_written_lock(tmp_path):
     """Nobody could tell whose it is: the same command would wait for a minute."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    with Claims() as claims:
+    with Locks() as held:
         resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
         try:
             with pytest.raises(UserError, match=r"cannot write [^\n]*$"):
-                claims.take(tmp_path / "key.lock")
+                held.take(tmp_path / "key.lock")
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not list(tmp_path.iterdir())
-        assert claims.take(tmp_path / "key.lock")
+        assert held.take(tmp_path / "key.lock")
