@@ -26,6 +26,11 @@ _MODULE_OF = {
     "Readout": "bench.plugins.outputs",
     "Score": "bench.plugins.outputs",
     "Scores": "bench.plugins.outputs",
+    "Panel": "bench.plugins.outputs",
+    "Curve": "bench.plugins.outputs",
+    "EVERY_ROW": "bench.plugins.outputs",
+    "Replicates": "bench.plugins.outputs",
+    "PerExample": "bench.plugins.outputs",
     "declares": "bench.plugins.attack",
 }
 __all__ = list(_MODULE_OF)
