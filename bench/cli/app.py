@@ -100,20 +100,20 @@ def run(
     **options: Any,
 ) -> None:
     """Train, unlearn, predict, score and report; finished work is never repeated."""
-    from bench.plugins.resolve import resolve_config
+    with _interruptible():  # the imports, too: they take a second
+        from bench.plugins.resolve import resolve_config
 
-    resolved = resolve_config(given_options(options), config, settings or ())
-    if dry_run:
-        from bench.engine.dry_run import describe_plan
+        resolved = resolve_config(given_options(options), config, settings or ())
+        if dry_run:
+            from bench.engine.dry_run import describe_plan
 
-        typer.echo(describe_plan(resolved))
-    elif until:
-        _run_until(resolved, until, quiet)
-    else:
-        from bench.engine.local import release_workers
-        from bench.engine.run import run as run_config
+            typer.echo(describe_plan(resolved))
+        elif until:
+            _run_until(resolved, until, quiet)
+        else:
+            from bench.engine.local import release_workers
+            from bench.engine.run import run as run_config
 
-        with _interruptible():
             finished = run_config(resolved, quiet)
             release_workers()
             _report_finished(finished)
@@ -124,8 +124,7 @@ def _run_until(config: Config, stop: Stop, quiet: bool) -> None:
     from bench.config.load import CONFIG
     from bench.engine.run import run_until
 
-    with _interruptible():
-        folder = run_until(config, stop.value, quiet)
+    folder = run_until(config, stop.value, quiet)
     command = f"bench run --config {folder / CONFIG}"
     if stop is Stop.predict:
         command = f"bench score {folder}"
@@ -150,10 +149,10 @@ def score(
     quiet: Quiet = False,
 ) -> None:
     """Score and report a run whose models were made elsewhere; needs no data set."""
-    from bench.engine.run import score_stored
-    from bench.results.find import find_run, newest_run
-
     with _interruptible():
+        from bench.engine.run import score_stored
+        from bench.results.find import find_run, newest_run
+
         folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
         _report_finished(score_stored(folder, quiet, tuple(plugin or ())))
 
@@ -219,6 +218,8 @@ def report(
         raise UserError("--open needs the page: add --format html")
     named = [find_run(name, Path(out)) for name in runs or ()] or [newest_finished(Path(out))]
     folders = list({folder.resolve(): folder for folder in named}.values())
+    if len(folders) < len(named):
+        log.warning("some runs are named more than once; each is taken once")
     finished = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in finished]
     if len(loaded) > 1:

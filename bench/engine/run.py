@@ -13,6 +13,7 @@ from bench.engine.graph import by_request, load_stages, open_context, plan
 from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
 from bench.engine.recover import recovering
+from bench.errors import UserError
 from bench.messages import show_messages
 from bench.plugins.resolve import resolve_config
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
@@ -29,6 +30,8 @@ def run(config: Config | Mapping[str, Any], quiet: bool = False) -> Run:
 def run_until(config: Config | Mapping[str, Any], until: Phase, quiet: bool = False) -> Path:
     """Make what is missing of a run, up to a phase; returns the run's folder."""
     show_messages()
+    if not isinstance(config, (Config, Mapping)):
+        raise UserError(f"a run takes a Config or a dict of its keys, not {type(config).__name__}")
     context = open_context(config if isinstance(config, Config) else resolve_config(config))
     check_backend(context.config)
     warn_of_differences(context)

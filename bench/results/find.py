@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.results.layout import RECORD
+from bench.results.layout import RECORD, REQUEST
 from bench.results.manifest import missing_cells, read_manifest, stored_context
 
 log = logging.getLogger(__name__)
@@ -21,6 +21,11 @@ def find_run(name: str, out: Path) -> Path:
         if folder.is_dir():
             return folder
     path = Path(name)
+    if path.name.startswith(REQUEST) and path.parent.name:
+        request = find_run(str(path.parent), out) / path.name
+        if not request.is_dir():
+            raise UserError(f"{request.parent} has no {path.name}: it has fewer requests, or none")
+        return request
     if path.name == name:
         known = _newest_first(out)
     else:

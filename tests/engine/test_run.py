@@ -373,3 +373,8 @@ def test_training_and_prediction_need_neither_xgboost_nor_matplotlib(tmp_path):
     )
     root = Path(bench.__file__).parent.parent
     subprocess.run([sys.executable, "-c", code], check=True, cwd=root)
+
+
+def test_what_is_no_configuration_is_one_line():
+    with pytest.raises(UserError, match="a Config or a dict of its keys, not int"):
+        bench.run(5)

@@ -77,3 +77,12 @@ def test_where_no_run_is_one_is_to_be_made(tmp_path, command, capsys):
     assert main([command, "--out", str(tmp_path)]) == 1
     told = capsys.readouterr().err
     assert told.startswith(f"error: no run in {tmp_path / 'runs'}: make one with bench run")
+
+
+def test_a_request_is_found_by_how_the_name_of_its_run_begins(tmp_path):
+    folder = tmp_path / "runs" / "digits-incremental-1" / "request-2"
+    folder.mkdir(parents=True)
+    (folder.parent / "config.toml").touch()
+    assert find_run("digits-inc/request-2", tmp_path) == folder
+    with pytest.raises(UserError, match="has no request-3: it has fewer requests"):
+        find_run("digits-inc/request-3", tmp_path)
