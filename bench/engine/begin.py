@@ -6,10 +6,13 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from bench.config.load import CONFIG, RUNS, dump_toml
+from bench.config.schema import Config
+from bench.errors import UserError
 from bench.plugins.attack import refuse_overlaps
 from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
@@ -33,6 +36,18 @@ def check(context: Context) -> None:
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
     networks.blank_model()
+
+
+def check_backend(config: Config) -> None:
+    """Raise UserError where what the configuration says of a cluster cannot be meant."""
+    if config.backend == "local":
+        if config.scheduler is not None:
+            raise UserError("scheduler is for backend = dask: add --backend dask")
+        return
+    if config.scheduler is None:
+        raise UserError("backend = dask needs --scheduler ADDRESS, for example tcp://host:8786")
+    if find_spec("distributed") is None:
+        raise UserError("backend = dask needs dask: pip install distributed")
 
 
 def warn_of_differences(context: Context) -> None:

@@ -22,7 +22,6 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,22 +69,9 @@ class Reply:
     made: Packed | None = None
 
 
-def check_backend(config: Config) -> None:
-    """Raise UserError where what the configuration says of a cluster cannot be meant."""
-    if config.backend == "local":
-        if config.scheduler is not None:
-            raise UserError("scheduler is for backend = dask: add --backend dask")
-        return
-    if config.scheduler is None:
-        raise UserError("backend = dask needs --scheduler ADDRESS, for example tcp://host:8786")
-    if find_spec("distributed") is None:
-        raise UserError("backend = dask needs dask: pip install distributed")
-
-
 @contextmanager
 def connected(config: Config) -> Iterator[Cluster | None]:
     """The cluster that the configuration names; None where cells are made on this machine."""
-    check_backend(config)
     if config.scheduler is None:
         yield None
         return
@@ -194,13 +180,14 @@ class Cluster:
         def order(cell: Cell) -> Order:
             name = cell.stage, context.key(cell)
             lock_content = context.store.lock_path(*name).read_bytes()
-            needs = [(source.stage, context.key(source)) for source in context.inputs(cell)]
+            inputs = [(source.stage, context.key(source)) for source in context.inputs(cell)]
             written = Order(
-                self.run, config, sources, token, cell, alone, name, lock_content, needs
+                self.run, config, sources, token, cell, alone, name, lock_content, inputs
             )
-            if self.sends:
-                return _add_artefacts(written, context.store, [n for n in needs if not _is_kept(n)])
-            return written
+            if not self.sends:
+                return written
+            sent = [source for source in inputs if not _is_kept(source)]
+            return _add_artefacts(written, context.store, sent)
 
         return order
 

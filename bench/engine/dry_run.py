@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from bench.config.schema import Config
-from bench.engine.begin import check, run_folder, warn_of_differences
-from bench.engine.dask import check_backend
+from bench.engine.begin import check, check_backend, run_folder, warn_of_differences
 from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
 from bench.engine.graph import Group, open_context, plan
 from bench.engine.recover import recovering

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from graphlib import TopologicalSorter
@@ -53,13 +53,15 @@ def plan(context: Context, stages: Iterable[Stage] | None = None) -> list[Group]
 
     ``stages``: only cells of these; by default of all.
     """
+    chosen = context.stages.values() if stages is None else stages
+    cells = {stage.name: stage.cells(context) for stage in chosen}
     groups: dict[tuple[int | None, str], list[Cell]] = {}
-    for stage in in_order(context, context.stages.values() if stages is None else stages):
-        for cell in stage.cells(context):
-            groups.setdefault((cell.request, stage.name), []).append(cell)
+    for name in in_order(context, cells):
+        for cell in cells[name]:
+            groups.setdefault((cell.request, name), []).append(cell)
     # Requests are numbered from 1; None, for what all of them share, comes first.
-    by_request = sorted(groups.items(), key=lambda item: item[0][0] or 0)
-    return [Group(context.stages[name], request, cells) for (request, name), cells in by_request]
+    ordered = sorted(groups.items(), key=lambda item: item[0][0] or 0)
+    return [Group(context.stages[name], request, of_both) for (request, name), of_both in ordered]
 
 
 def by_request(groups: Iterable[Group]) -> Iterator[tuple[int | None, Iterator[Group]]]:
@@ -67,14 +69,23 @@ def by_request(groups: Iterable[Group]) -> Iterator[tuple[int | None, Iterator[G
     return groupby(groups, key=lambda group: group.request)
 
 
-def in_order(context: Context, stages: Iterable[Stage]) -> list[Stage]:
-    """The stages by phase, each after those whose artefacts it reads."""
-    by_name = {stage.name: stage for stage in stages}
-    reads: dict[str, set[str]] = {}
-    for stage in by_name.values():
+def in_order(context: Context, cells: Mapping[str, Sequence[Cell]]) -> list[str]:
+    """The stages that ``cells`` has, by phase, each after those whose artefacts it reads."""
+    reads = stages_read(context, cells)
+    known = {name: sources & cells.keys() - {name} for name, sources in reads.items()}
+    names = TopologicalSorter(known).static_order()
+    return sorted(names, key=lambda name: PHASES.index(context.stages[name].phase))
+
+
+def stages_read(context: Context, cells: Mapping[str, Sequence[Cell]]) -> dict[str, set[str]]:
+    """The stages whose artefacts each stage reads, from its ``cells``."""
+    reads = {}
+    for name, of_stage in cells.items():
         # Inputs of one row's cells differ by member only, so one cell of each row is enough.
-        rows = {(cell.row, cell.attack): cell for cell in stage.cells(context)}
-        sources = (source for cell in rows.values() for source in stage.inputs(context, cell))
-        reads[stage.name] = {source.stage for source in sources} & by_name.keys() - {stage.name}
-    names = TopologicalSorter(reads).static_order()
-    return sorted((by_name[n] for n in names), key=lambda stage: PHASES.index(stage.phase))
+        rows = {(cell.row, cell.attack): cell for cell in of_stage}
+        reads[name] = {
+            source.stage
+            for cell in rows.values()
+            for source in context.stages[name].inputs(context, cell)
+        }
+    return reads

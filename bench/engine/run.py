@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from bench.config.schema import Config
-from bench.engine.begin import check, warn_of_differences, write_beginning
-from bench.engine.dask import check_backend, connected
+from bench.engine.begin import check, check_backend, warn_of_differences, write_beginning
+from bench.engine.dask import connected
 from bench.engine.graph import by_request, load_stages, open_context, plan
 from bench.engine.local import make_group
 from bench.engine.progress import Report, progress
@@ -66,7 +66,8 @@ def score_stored(folder: str | Path, quiet: bool = False, plugins: Sequence[str]
 
 
 def _score(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
-    manifest, context = read_manifest(folder), stored_context(folder, load_stages(), plugins)
+    manifest = read_manifest(folder)
+    context = stored_context(folder, manifest, load_stages(), plugins)
     refuse_incomplete(folder, context, manifest)
     context.store.open()
     scoring = [stage for stage in context.stages.values() if stage.reads_outputs_only]

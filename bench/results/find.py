@@ -85,7 +85,8 @@ def missing(folder: Path) -> str:
     """One line: how many cells of each stage are stored, which failed, and how to go on."""
     resume = f"go on with: bench run --config {folder / CONFIG}"
     try:
-        manifest, context = read_manifest(folder), stored_context(folder, {})
+        manifest = read_manifest(folder)
+        context = stored_context(folder, manifest, stages={})
     except UserError as error:
         return f"{folder} is not finished: no {RECORD} ({error}); {resume}"
     if not missing_cells(context, manifest):

@@ -82,14 +82,13 @@ def _incomplete(folder: Path, what: str) -> UserError:
 
 
 def stored_context(
-    folder: Path, stages: Mapping[str, Stage], plugins: Sequence[str] = ()
+    folder: Path, manifest: Manifest, stages: Mapping[str, Stage], plugins: Sequence[str] = ()
 ) -> Context:
-    """The context of a run's folder: its keys as they were written down, and no data set.
+    """The context of a run's folder: its keys as its manifest has them, and no data set.
 
     ``plugins``: files of the run's own attacks; no plugin that the folder names is ever loaded.
-    Raises UserError where the folder lacks what it takes.
+    Raises UserError where the folder lies in no results folder.
     """
-    manifest = read_manifest(folder)
     config = stored_config(folder).model_copy(update={"plugins": list(plugins)})
     return Context(config, stages, keys=manifest.keys, methods=list(manifest.methods))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -85,6 +86,7 @@ def row_record(
     cells = [context.model_cell(row, member, request) for member in context.members]
     made = [cell for cell in cells if context.has_record(cell)]
     records = [context.record(cell) for cell in made]
+    failures = [(cell, context.failure(cell)) for cell in cells]
     prepared = []
     if method["prepares"]:
         starts = dict.fromkeys(context.start(cell.member) for cell in made)
@@ -96,13 +98,12 @@ def row_record(
         "cost": [record["cost"] for record in records],
         "prepare_cost": [record["cost"] for record in prepared],
         "carry_cost": [record["carry_cost"] for record in records if "carry_cost" in record],
-        "failures": [failure_record(context, cell) for cell in cells if context.failure(cell)],
+        "failures": [failure_record(context, cell, why) for cell, why in failures if why],
     }
 
 
-def failure_record(context: Context, cell: Cell) -> dict[str, Any]:
+def failure_record(context: Context, cell: Cell, failure: Mapping[str, Any]) -> dict[str, Any]:
     """Why a cell failed, and the file that holds the traceback."""
-    failure = context.failure(cell) or {}
     request, reason = failure.get("request"), failure["reason"]
     if request not in (None, cell.request):
         reason = f"request {request} failed: {reason}"

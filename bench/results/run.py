@@ -28,8 +28,7 @@ class Run:
     """A finished run, read from its folder; reports are made from this alone.
 
     Of several requests, one after another, each is a run of its own in ``requests``; the run's own
-    record and scores are those after the last one. ``extras``: what bench/results/extras.py made;
-    empty in a run of an older version.
+    record and scores are those after the last one. ``extras``: what bench/results/extras.py made.
     """
 
     folder: Path
@@ -107,7 +106,8 @@ class Run:
 
         Raises UserError for an unknown row, and where the store was not copied along.
         """
-        manifest, context = read_manifest(self._home), stored_context(self._home, {})
+        manifest = read_manifest(self._home)
+        context = stored_context(self._home, manifest, stages={})
         refuse_incomplete(self._home, context, manifest)
         stored = StoredOutputs(context).at(self.record.get("request"))
         rows = stored.rows_and_retrained

@@ -209,6 +209,12 @@ class Context:
         """Rows whose models are stored: the two trained populations, then each method."""
         return [ORIGINAL, RETRAINED, *self.method_labels]
 
+    def cells_at(
+        self, request: int | None, stage: str, rows: Iterable[str], attack: str = ""
+    ) -> list[Cell]:
+        """The cells of a stage for every model of ``rows`` at one request."""
+        return [Cell(stage, row, i, request, attack) for row in rows for i in self.members]
+
     def model_cell(self, row: str, member: int, request: int | None) -> Cell:
         """The cell that makes a model of a row; all requests share the originals."""
         stage = "train" if row in (ORIGINAL, RETRAINED) else "unlearn"

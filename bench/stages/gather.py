@@ -84,8 +84,7 @@ def read_population(
     parts: Sequence[str] = PARTS,
 ) -> Population:
     """The stored outputs of a row's models; fewer than all where cells failed."""
-    cells = [Cell(stage, row, member, request) for member in context.members]
-    made = [cell for cell in cells if context.has(cell)]
+    made = [cell for cell in context.cells_at(request, stage, [row]) if context.has(cell)]
     stored = [context.arrays(cell) for cell in made]
     for cell, arrays in zip(made, stored, strict=True):
         for part, array in arrays.items():

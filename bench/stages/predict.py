@@ -20,10 +20,9 @@ class Predict(Stage):
 
     def cells(self, context: Context) -> list[Cell]:
         return [
-            Cell(self.name, row, member, request)
+            cell
             for request in context.requests
-            for row in context.rows
-            for member in context.members
+            for cell in context.cells_at(request, self.name, context.rows)
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:

@@ -37,11 +37,10 @@ class Relearn(Stage):
 
     def cells(self, context: Context) -> list[Cell]:
         return [
-            Cell(self.name, row, member, request, attack)
+            cell
             for request in context.requests
             for attack in context.attacks_reading(self.name)
-            for row in context.rows
-            for member in context.members
+            for cell in context.cells_at(request, self.name, context.rows, attack)
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:

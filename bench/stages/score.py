@@ -30,17 +30,15 @@ class ScoreOutputs(Stage):
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:
-        models = [(row, member) for row in context.rows for member in context.members]
+        request, attack = cell.request, cell.row
         further = {
-            "untrained": [
-                Cell("untrained", UNTRAINED, member, cell.request) for member in context.members
-            ],
-            "relearn": [Cell("relearn", row, i, cell.request, cell.row) for row, i in models],
+            "untrained": context.cells_at(request, "untrained", [UNTRAINED]),
+            "relearn": context.cells_at(request, "relearn", context.rows, attack),
         }
         return [
             Cell("split"),
-            *(Cell("predict", row, member, cell.request) for row, member in models),
-            *further.get(stage_of(context.attacks[cell.row]), []),
+            *context.cells_at(request, "predict", context.rows),
+            *further.get(stage_of(context.attacks[attack]), []),
         ]
 
     def settings(self, context: Context, cell: Cell) -> dict[str, Any]:

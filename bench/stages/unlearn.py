@@ -38,10 +38,9 @@ class Unlearn(Stage):
 
     def cells(self, context: Context) -> list[Cell]:
         return [
-            Cell(self.name, label, member, request)
+            cell
             for request in context.requests
-            for label in context.method_labels
-            for member in context.members
+            for cell in context.cells_at(request, self.name, context.method_labels)
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:

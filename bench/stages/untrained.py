@@ -24,9 +24,9 @@ class Untrained(Stage):
         if not context.attacks_reading(self.name):
             return []
         return [
-            Cell(self.name, UNTRAINED, member, request)
+            cell
             for request in context.requests
-            for member in context.members
+            for cell in context.cells_at(request, self.name, [UNTRAINED])
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:

@@ -15,7 +15,7 @@ from types import SimpleNamespace
 import pytest
 
 import bench
-from bench.engine.dask import Cluster, Order, Reply, connected, make_on_worker
+from bench.engine.dask import Cluster, Order, Reply, make_on_worker
 from bench.engine.execute import execute
 from bench.engine.graph import open_context
 from bench.engine.run import run_until
@@ -198,12 +198,12 @@ def test_two_runs_at_once_make_each_model_once(local_run, tmp_path, monkeypatch)
 def test_a_cluster_that_is_not_there_is_one_line(changes, told, tmp_path, monkeypatch):
     pytest.importorskip("distributed", reason="the extra dask is not installed")
     monkeypatch.setattr("bench.engine.dask.SECONDS_TO_CONNECT", 0.2)
-    with pytest.raises(UserError, match=told), connected(tiny(tmp_path, **changes)):
-        pass
+    with pytest.raises(UserError, match=told):
+        run_until(tiny(tmp_path, **changes), "train", quiet=True)
 
 
 def test_without_the_extra_it_is_named(tmp_path, monkeypatch):
-    monkeypatch.setattr("bench.engine.dask.find_spec", lambda _name: None)
+    monkeypatch.setattr("bench.engine.begin.find_spec", lambda _name: None)
     with pytest.raises(UserError, match="pip install distributed"):
         bench.run(tiny(tmp_path, backend="dask", scheduler="tcp://host:8786"))
 

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from bench.config.load import load_config
-from bench.engine.graph import in_order, load_stages, open_context
+from bench.engine.graph import in_order, open_context, stages_read
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = ROOT / "docs" / "architecture.md"
@@ -36,14 +36,14 @@ def way_of_the_data() -> str:
         everything = {"attacks": "all", "methods": "pgu", "model": frozen, "models": 1}
         context = open_context(load_config({**everything, "out": folder}))
         lines = ["flowchart LR"]
-        for stage in in_order(context, load_stages().values()):
-            cells = {(cell.row, cell.attack): cell for cell in stage.cells(context)}
-            sources = {s.stage for cell in cells.values() for s in stage.inputs(context, cell)}
-            if not stage.shared:
-                shared = sorted(name for name in sources if context.stages[name].shared)
-                single = sources - set(shared)
+        cells = {name: stage.cells(context) for name, stage in context.stages.items()}
+        reads = stages_read(context, cells)
+        for stage in in_order(context, cells):
+            if not context.stages[stage].shared:
+                shared = sorted(name for name in reads[stage] if context.stages[name].shared)
+                single = reads[stage] - set(shared)
                 together = f'{"_".join(shared)}["{" and ".join(shared)}"]'
-                lines += [f"    {name} --> {stage.name}" for name in [together, *sorted(single)]]
+                lines += [f"    {name} --> {stage}" for name in [together, *sorted(single)]]
     return "\n".join(lines)
 
 
