@@ -135,15 +135,17 @@ def trainable(model: nn.Module) -> list[nn.Parameter]:
 def training_mode(model: nn.Module) -> nn.Module:
     """Put ``model`` in train mode, except batch norm layers whose parameters are frozen.
 
-    Those keep their statistics. Batch norm of vectors also uses its running statistics for a batch
-    of one, which has no variance.
+    Those keep their statistics. Batch norm also uses its running statistics where each channel has
+    a single value, which has no variance: a batch of one vector, or of one map of 1 x 1.
     """
     model.train()
     for module in model.modules():
+        if not isinstance(module, BATCH_NORM):
+            continue
         weights = list(module.parameters(recurse=False))
-        if isinstance(module, BATCH_NORM) and weights:
+        if weights:
             module.train(any(weight.requires_grad for weight in weights))
-        if isinstance(module, nn.BatchNorm1d) and _enter not in module._forward_pre_hooks.values():
+        if _enter not in module._forward_pre_hooks.values():
             module.register_forward_pre_hook(_enter)
             module.register_forward_hook(_leave, always_call=True)
     return model

@@ -164,6 +164,24 @@ def test_a_frozen_backbone_keeps_its_weights_and_its_batch_norm_statistics():
     assert len(trainable(model)) == len(list(model.parameters())) - 3
 
 
+@pytest.mark.parametrize(
+    "layers",
+    [
+        [nn.Conv2d(1, 4, 8), nn.BatchNorm2d(4), nn.Flatten()],
+        [nn.Flatten(), nn.Linear(64, 4), nn.BatchNorm1d(4)],
+        [nn.Unflatten(2, (2, 4)), nn.Conv3d(1, 4, (2, 4, 8)), nn.BatchNorm3d(4), nn.Flatten()],
+    ],
+    ids=["1x1 maps", "vectors", "1x1x1 volumes"],
+)
+def test_one_value_in_a_channel_has_no_variance_and_is_normed_as_in_evaluation(layers):
+    model = nn.Sequential(*layers, nn.Linear(4, 3))
+    image = torch.randn(1, 1, 8, 8)
+    expected = model.eval()(image)
+    assert torch.equal(training_mode(model)(image), expected)
+    assert all(module.training for module in model.modules())
+    assert not torch.allclose(model(torch.randn(2, 1, 8, 8)), model.eval()(image))
+
+
 def test_a_model_that_is_all_frozen_is_a_user_error():
     model = small_cnn(3, 1, (8, 8), width=4, hidden=8).requires_grad_(False)
     with pytest.raises(UserError, match="all are frozen"):
