@@ -66,6 +66,7 @@ def warnings(run: Scored) -> list[str]:
         notes.append(f"data: {record['data']['note']}")
     if record.get("split_note"):
         notes.append(f"scenario: {record['split_note']}")
+    notes += record.get("audit", {}).get("notes", [])
     return notes
 
 

@@ -8,7 +8,7 @@ import torch
 from bench.checks.contract import Check, require
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
-from bench.plugins.scenario import TrainingSet
+from bench.plugins.scenario import TrainingSet, find_problem
 
 
 def check_scenario(plugin: Plugin) -> None:
@@ -18,18 +18,10 @@ def check_scenario(plugin: Plugin) -> None:
     training = TrainingSet(labels.copy(), tuple("abcd"), people, np.arange(100))
     request, again = (plugin(training, np.random.default_rng(1)) for _ in range(2))
     require(np.array_equal(training.labels, labels), "changed the labels it was given")
-    require(request.forget.shape == labels.shape, "forget is not one bool per training example")
-    require(request.forget.dtype == bool, "forget is not an array of bool")
+    problem = find_problem(request, training)
+    require(not problem, problem)
     require(0 < request.forget.sum() < len(labels), "must leave some to forget and some to keep")
     require(np.array_equal(request.forget, again.forget), "differs from call to call: use rng")
-    if request.order is not None:
-        numbers = np.arange(request.order.max() + 1)
-        require(np.array_equal(np.unique(request.order), numbers), "order must be 0 and 1, ..., k")
-        require(np.array_equal(request.order > 0, request.forget), "order and forget disagree")
-    changed = request.train_labels != labels
-    require(not (changed & ~request.forget).any(), "changed labels outside the forget set")
-    inside = (request.train_labels >= 0) & (request.train_labels < 4)
-    require(bool(inside.all()), "gave labels that are no class")
 
 
 def check_model(plugin: Plugin) -> None:

@@ -110,6 +110,8 @@ class Config(Settings):
     """Fraction of all images to hold out, where the data set has no test set."""
     scenario: Annotated[str, Flag("NAME", "class or poison[rate=0.2,flip=any]")] = "poison"
     """Rule that picks the forget set; run `bench list scenarios`."""
+    copies: Literal["keep", "with"] = "keep"
+    """Whether equal copies of a forgotten training example stay, or are forgotten with it."""
     model: Annotated[str, Flag("NAME", "resnet18 or small-cnn[width=32]")] = "small-cnn"
     """Network; run `bench list models`."""
     methods: Annotated[SomeChoices, Flag("NAMES", "pgu,ssd[alpha=5]", "-m")] = [
@@ -167,6 +169,8 @@ class Config(Settings):
         keys = self.model_dump(mode="json", exclude=NEUTRAL)
         if self.originals == "each":  # older keys know no other choice
             del keys["originals"]
+        if self.copies == "keep":
+            del keys["copies"]
         names = [Path(file).name for file in self.plugins]  # a file may have been moved
         return keys | {"train": self.train.identity(), "plugins": names}
 

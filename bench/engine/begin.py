@@ -6,6 +6,7 @@ import logging
 import re
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
 from bench.results.manifest import Manifest, write_manifest
+from bench.stages.audit import audit
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
@@ -33,6 +35,7 @@ def check(context: Context) -> None:
     refuse_overlaps(context.attacks.values())
     for label, plugin in context.methods.items():
         check_needs(label, plugin().requirements())
+    context.once(audit)
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
     networks.blank_model()
@@ -100,6 +103,7 @@ def describe(context: Context, cells: Sequence[Cell]) -> Manifest:
         labels={kind: plugin.label for kind, plugin in single.items()},
         precision=networks.settings.precision,
         provenance=provenance(str(networks.device)),
+        audit=asdict(context.once(audit)),
     )
 
 

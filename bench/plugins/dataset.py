@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from bench.data.copies import copy_numbers
 from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 
@@ -54,8 +55,11 @@ class Data:
 
     def __post_init__(self) -> None:
         self._check_shape()
-        if self.labels.shape != self.images.shape[:1]:
-            raise UserError(f"{self.name}: {len(self.images)} images, {len(self.labels)} labels")
+        if self.labels.dtype.kind not in "iu" or self.labels.shape != self.images.shape[:1]:
+            raise UserError(
+                f"{self.name}: labels must be one integer for each of {len(self.images)} examples, "
+                f"not {self.labels.dtype} {self.labels.shape}"
+            )
         if len(self.classes) < 2:
             raise UserError(f"{self.name}: a classifier needs at least two classes")
         if len(self.labels) and not 0 <= self.labels.min() <= self.labels.max() < len(self.classes):
@@ -63,6 +67,21 @@ class Data:
                 f"{self.name}: labels must lie in 0..{len(self.classes) - 1}, "
                 f"found {self.labels.min()}..{self.labels.max()}"
             )
+        self._check_part("validation", self.validation)
+        self._check_part("test", self.test)
+
+    def _check_part(self, part: str, index: np.ndarray | None) -> None:
+        """Raise UserError where a part names an example twice, or one that does not exist."""
+        if index is None or not len(index):
+            return
+        count = len(self.labels)
+        if index.dtype.kind not in "iu" or not 0 <= index.min() <= index.max() < count:
+            raise UserError(
+                f"{self.name}: {part} must hold the numbers of examples, 0..{count - 1}, "
+                f"not {index.dtype} {index.min()}..{index.max()}"
+            )
+        if len(np.unique(index)) < len(index):
+            raise UserError(f"{self.name}: {part} names an example twice")
 
     def _check_shape(self) -> None:
         shape, kind = self.images.shape, self.images.dtype
@@ -98,11 +117,10 @@ class Data:
                 digest.update(np.ascontiguousarray(fixed.astype("<i8")).data)
         return digest.hexdigest()[:32]
 
-    def copies(self, index: np.ndarray) -> np.ndarray:
-        """A number for each of these images, the same for those equal byte for byte, int64 [k]."""
-        images = (np.asarray(self.images[place]) for place in index)
-        digests = [hashlib.sha256(image.tobytes()).digest() for image in images]
-        return np.unique(np.array(digests), return_inverse=True)[1]
+    @cached_property
+    def copies(self) -> np.ndarray:
+        """A number for each example, int64 [n], the same for those that are equal byte for byte."""
+        return copy_numbers(self.images)
 
     @property
     def image_size(self) -> tuple[int, int]:

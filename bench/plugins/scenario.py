@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+
+MOST_NAMED = 5  # classes in a note
 
 
 @dataclass(frozen=True)
@@ -58,6 +61,44 @@ class ForgetRequest:
     order: np.ndarray | None = None
 
 
+def find_problem(request: ForgetRequest, training: TrainingSet) -> str:
+    """What is wrong with what a scenario returned; empty if nothing is."""
+    labels, forget, order = training.labels, request.forget, request.order
+    if forget.shape != labels.shape or forget.dtype != bool:
+        return "forget is not one bool for each training example"
+    given = request.train_labels
+    if given.shape != labels.shape or given.dtype.kind not in "iu":
+        return "train_labels are not one integer for each training example"
+    if not ((given >= 0) & (given < len(training.classes))).all():
+        return "gave labels that are no class"
+    if ((given != labels) & ~forget).any():
+        return "changed labels outside the forget set"
+    if order is None:
+        return ""
+    if order.shape != labels.shape or not np.array_equal(order > 0, forget):
+        return "order and forget disagree"
+    turns = np.unique(order[order != 0])
+    if not np.array_equal(turns, np.arange(1, len(turns) + 1)):
+        return "order must be 0 for what stays, and 1, ..., k for what k requests ask for"
+    return ""
+
+
+def with_copies(request: ForgetRequest, copies: np.ndarray) -> ForgetRequest:
+    """The request that forgets all copies of an example with it, at the first that names one.
+
+    ``copies``: a number for each training example, see `TrainingSet`. Labels stay as they are.
+    """
+    turn = np.where(request.forget, 1 if request.order is None else request.order, len(copies) + 1)
+    first = np.full(copies.max(initial=0) + 1, len(copies) + 1)
+    np.minimum.at(first, copies, turn)
+    forget = first[copies] <= len(copies)
+    joined = int((forget & ~request.forget).sum())
+    text = f"{joined} copies of forgotten examples are forgotten with them"
+    order = None if request.order is None else np.where(forget, first[copies], 0)
+    note = "; ".join(filter(None, [request.note, text]))
+    return replace(request, forget=forget, order=order, note=note)
+
+
 def rng_of_draw(rng: np.random.Generator, draw: int) -> np.random.Generator:
     """The generator of draw 0, 1, 2, ...: ``rng`` itself, then its children."""
     if draw == 0:
@@ -94,3 +135,15 @@ def portion(count: int | None, fraction: float, size: int, place: int, places: i
     if count is None:
         return round(fraction * size)
     return count // places + (place < count % places)
+
+
+def name_spared(pools: Sequence[tuple[str, np.ndarray]], forget: np.ndarray) -> str:
+    """A note that names the groups whose share rounds to no example; empty if there are none."""
+    names = [f"{name} ({len(of)})" for name, of in pools if len(of) and not forget[of].any()]
+    if not names:
+        return ""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return (
+        f"nothing is forgotten of {', '.join(names[:MOST_NAMED])}{more}: so few training examples "
+        "that the share rounds to none"
+    )

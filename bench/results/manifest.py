@@ -7,7 +7,7 @@ results can be scored and read on any machine, without the data set and without 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,8 @@ class Manifest:
     version of its code, what it needs and whether it prepares statistics. ``settings``: parameters
     of data set, scenario and model, defaults included. ``outputs``: the stages whose artefacts
     scores are computed from. ``about``: the plugins' own descriptions, by kind and label.
-    ``precision``: of the arithmetic that models are trained in.
+    ``precision``: of the arithmetic that models are trained in. ``audit``: the notes and copies
+    that were found before training.
     """
 
     keys: Mapping[Cell, str]
@@ -40,6 +41,7 @@ class Manifest:
     labels: Mapping[str, str]
     precision: str
     provenance: Mapping[str, Any]
+    audit: Mapping[str, Any] = field(default_factory=dict)
 
 
 def write_manifest(manifest: Manifest, folder: Path) -> None:

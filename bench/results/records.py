@@ -58,6 +58,7 @@ def run_record(context: Context, manifest: Manifest, request: int | None) -> dic
         },
         "scenario": manifest.labels["scenario"],
         "split_note": split.note,
+        "audit": manifest.audit,
         "model": manifest.labels["model"],
         "precision": manifest.precision,
         "sizes": {part: len(getattr(split, part)) for part in SIZES},

@@ -12,6 +12,7 @@ ask the same sample of what none of them forgets.
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations
 from typing import Any
@@ -22,9 +23,10 @@ from bench import seeds
 from bench.config.schema import Config
 from bench.data.split import Split
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
-from bench.plugins.scenario import TrainingSet
+from bench.plugins.scenario import TrainingSet, find_problem, with_copies
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 
@@ -52,6 +54,7 @@ class DrawSplit(Stage):
             "validation": config.validation if data.validation is None else None,
             "test": config.test if data.test is None else None,
             "retain_sample": config.retain_sample,
+            **({} if config.copies == "keep" else {"copies": config.copies}),
         }
 
     def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
@@ -72,8 +75,12 @@ def draw(config: Config, data: Data, scenario: Plugin) -> Split:
     train, validation, test = draw_parts(config, data, rng_for)
     training = TrainingSet(data.labels[train], data.classes)
     if data.subjects is not None:
-        training = replace(training, subjects=data.subjects[train], copies=data.copies(train))
+        training = replace(training, subjects=data.subjects[train], copies=data.copies[train])
     request = scenario(training, rng_for("scenario", scenario.label))
+    if problem := find_problem(request, training):
+        raise UserError(f"{scenario.label}: {problem}")
+    if config.copies == "with":
+        request = with_copies(request, data.copies[train])
     forget, retain = np.flatnonzero(request.forget), np.flatnonzero(~request.forget)
     sample = rng_for("retain sample", scenario.label).permutation(retain)[: config.retain_sample]
     return Split(
@@ -146,19 +153,35 @@ def _stratified(
     """Draw a share of ``pool``, or so many, class by class: (rest, drawn), each sorted."""
     from sklearn.model_selection import train_test_split
 
-    try:
-        rest, drawn = train_test_split(
-            pool,
-            test_size=size,
-            stratify=data.labels[pool],
-            random_state=int(rng.integers(2**31)),
-        )
-    except ValueError as error:
+    drawn = int(size) if size >= 1 else math.ceil(size * len(pool))
+    _refuse_few(data, pool, drawn, what)
+    parts = train_test_split(
+        pool,
+        test_size=size,
+        stratify=data.labels[pool],
+        random_state=int(rng.integers(2**31)),
+    )
+    rest, drawn_part = map(np.sort, parts)
+    return rest, drawn_part
+
+
+def _refuse_few(data: Data, pool: np.ndarray, drawn: int, what: str) -> None:
+    """Raise UserError where not every class can be on both sides of a stratified draw."""
+    draw = f"cannot draw the {what} set from {len(pool)} examples of {data.name}"
+    if not len(pool):
+        raise UserError(f"{draw}: the data set's own validation and test sets take all")
+    counts = np.bincount(data.labels[pool], minlength=len(data.classes))
+    present, lone = int((counts > 0).sum()), np.flatnonzero(counts == 1)
+    if len(lone):
         raise UserError(
-            f"cannot draw the {what} set ({size:g} of {len(pool)} examples of {data.name}, "
-            f"each class represented): {error}"
-        ) from error
-    return np.sort(rest), np.sort(drawn)
+            f"{draw}: class {shown(data.classes[lone[0]])} has a single one, and every class needs "
+            "two: add examples, leave the class out, or choose a larger subset"
+        )
+    if not present <= drawn <= len(pool) - present:
+        raise UserError(
+            f"{draw}: it would have {drawn} of them, and each of the {present} classes needs one "
+            f"there and one in the rest: choose another --{what}, or more data"
+        )
 
 
 def _grouped(data: Data) -> dict[str, Any]:
@@ -171,7 +194,7 @@ def _grouped(data: Data) -> dict[str, Any]:
 
 def with_samples(split: Split, data: Data) -> Split:
     """The split with the forgotten images that a report shows, of every request."""
-    if data.is_table:
+    if data.is_table or not len(split.forget):
         return split
     steps = [split.after(number) for number in range(1, split.requests + 1)] or [split]
     places = np.unique(np.concatenate([step.samples for step in steps]))

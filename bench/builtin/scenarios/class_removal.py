@@ -26,6 +26,7 @@ def class_removal(
     of: str | int | None = None,
 ) -> ForgetRequest:
     chosen: np.ndarray
+    count = min(count, len(training.classes))  # a billion would fill the memory
     if of is not None:
         chosen = np.array(_numbers(training.classes, str(of)))
     elif draw is None:

@@ -14,7 +14,14 @@ import numpy as np
 
 from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, rng_of_draw
+from bench.plugins.scenario import (
+    ForgetRequest,
+    TrainingSet,
+    groups,
+    name_spared,
+    portion,
+    rng_of_draw,
+)
 
 VERSION = 1
 
@@ -39,6 +46,8 @@ def incremental(
                 f"incremental: {requests} requests for {size} of {name} each, which has "
                 f"{len(members)} training examples: choose fewer requests or smaller ones"
             )
+        if not size:
+            continue
         # Drawing from what is left, again and again, is cutting one random order into pieces.
         drawn = rng.permutation(members)[: requests * size]
         order[drawn] = np.repeat(np.arange(1, requests + 1), size)
@@ -47,4 +56,5 @@ def incremental(
             f"incremental takes {(order > 0).sum()} of {len(order)} training examples in "
             f"{requests} requests: leave some to forget and some to keep"
         )
-    return ForgetRequest(order > 0, training.labels.copy(), goal="removal", order=order)
+    note = "" if count else name_spared(pools, order > 0)
+    return ForgetRequest(order > 0, training.labels.copy(), "removal", note, order)

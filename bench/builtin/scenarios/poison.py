@@ -16,7 +16,13 @@ import numpy as np
 
 from bench.config.limits import Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
+from bench.plugins.scenario import (
+    ForgetRequest,
+    TrainingSet,
+    groups,
+    name_spared,
+    rng_of_draw,
+)
 
 VERSION = 1
 
@@ -30,11 +36,13 @@ def poison(
     draw: Natural = 0,
 ) -> ForgetRequest:
     rng = rng_of_draw(rng, draw)
-    flipped, note = training.labels.copy(), ""
+    flipped, notes = training.labels.copy(), []
+    pools = groups(training, per_class=flip == "pairs")
     if flip == "pairs":
         order = rng.permutation(len(training.classes))
         if len(order) % 2:
-            note = f"class {training.classes[order[-1]]} has no partner and stays clean"
+            name, _members = pools.pop(order[-1])
+            notes.append(f"{name} has no partner and stays clean")
         for first, second in zip(order[0::2], order[1::2], strict=False):
             for label, other in ((first, second), (second, first)):
                 flipped[_draw(rng, np.flatnonzero(training.labels == label), rate)] = other
@@ -48,7 +56,9 @@ def poison(
             f"poison[rate={rate:g}] flips {forget.sum()} of {len(forget)} training labels: "
             "choose a rate that leaves some to forget and some to keep"
         )
-    return ForgetRequest(forget, flipped, goal="depoison", note=note)
+    if spared := name_spared(pools, forget):
+        notes.append(spared)
+    return ForgetRequest(forget, flipped, goal="depoison", note="; ".join(notes))
 
 
 def _draw(rng: np.random.Generator, candidates: np.ndarray, rate: float) -> np.ndarray:

@@ -13,7 +13,14 @@ import numpy as np
 
 from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
-from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, rng_of_draw
+from bench.plugins.scenario import (
+    ForgetRequest,
+    TrainingSet,
+    groups,
+    name_spared,
+    portion,
+    rng_of_draw,
+)
 
 VERSION = 2
 NAME = "random"
@@ -47,4 +54,5 @@ def random_removal(
             f"random takes {forget.sum()} of {len(forget)} training "
             "examples: choose a fraction or count that leaves some to forget and some to keep"
         )
-    return ForgetRequest(forget, training.labels.copy(), goal="removal")
+    note = "" if count else name_spared(pools, forget)
+    return ForgetRequest(forget, training.labels.copy(), goal="removal", note=note)

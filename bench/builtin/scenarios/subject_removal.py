@@ -42,7 +42,7 @@ def subject_removal(
         raise UserError(
             f"subject takes all {len(forget)} training images: choose a smaller fraction or count"
         )
-    note = _note(subjects, copies, units, forget)
+    note = _note(subjects, units, forget)
     return ForgetRequest(forget, training.labels.copy(), "removal", note)
 
 
@@ -57,10 +57,8 @@ def together(subjects: np.ndarray, copies: np.ndarray) -> np.ndarray:
     return np.unique(connected_components(links, directed=False)[1][person], return_inverse=True)[1]
 
 
-def _note(subjects: np.ndarray, copies: np.ndarray, units: np.ndarray, forget: np.ndarray) -> str:
+def _note(subjects: np.ndarray, units: np.ndarray, forget: np.ndarray) -> str:
     people, taken = (len(np.unique(part)) for part in (subjects, subjects[forget]))
-    repeated = len(copies) - len(np.unique(copies))
-    return (
-        f"{taken} of {people} subjects forgotten; {repeated} training images are copies of others, "
-        f"for which {people - (units.max() + 1)} subjects were joined to another"
-    )
+    joined = people - (units.max() + 1)
+    shared = f"; {joined} subjects were joined to another that shares an image" if joined else ""
+    return f"{taken} of {people} subjects forgotten{shared}"
