@@ -42,11 +42,7 @@ def describe_copies(copies: Sequence[dict[str, Any]], data: Data) -> Iterator[st
     """One line about all copies; none where there are none."""
     share = {(c["part"], c["of"]): f"{c['count']} of {c['size']}" for c in copies if c["count"]}
     kind, texts = "rows" if data.is_table else "images", []
-    seen = [
-        f"{share[part, 'train']} {part}"
-        for part in ("validation", "test")
-        if (part, "train") in share
-    ]
+    unseen = [part for part in ("validation", "test") if (part, "train") in share]
     if unseen:
         counts = " and ".join(f"{share[part, 'train']} {part}" for part in unseen)
         texts.append(f"{counts} {kind} are byte-equal to training {kind}")
