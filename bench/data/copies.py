@@ -34,7 +34,7 @@ def _of_array(rows: np.ndarray) -> Iterable[Hashable]:
 def _of_files(paths: Iterable[str]) -> Iterable[Hashable]:
     """What tells each file from all others: most differ in size, so that few are read."""
     names = [str(path) for path in paths]
-    contents: list[tuple[Hashable, ...]] = [(os.stat(name).st_size,) for name in names]
+    contents: list[tuple[Hashable, ...]] = [(_size(name),) for name in names]
     for first_byte in (-TAIL, 0):
         times = Counter(contents)
         contents = [
@@ -42,6 +42,11 @@ def _of_files(paths: Iterable[str]) -> Iterable[Hashable]:
             for name, content in zip(names, contents, strict=True)
         ]
     return contents
+
+
+def _size(name: str) -> int:
+    with reading(name, "an image file"):
+        return os.stat(name).st_size
 
 
 def _hash(name: str, first_byte: int) -> bytes:

@@ -8,6 +8,8 @@ from typing import Literal
 
 import numpy as np
 
+from bench.errors import UserError
+
 MOST_NAMED = 5  # classes in a note
 
 
@@ -87,14 +89,23 @@ def with_copies(request: ForgetRequest, copies: np.ndarray) -> ForgetRequest:
     """The request that forgets all copies of an example with it, at the first that names one.
 
     ``copies``: a number for each training example, see `TrainingSet`. Labels stay as they are.
+    Raises UserError where a request would ask for nothing that is left.
     """
     turn = np.where(request.forget, 1 if request.order is None else request.order, len(copies) + 1)
     first = np.full(copies.max(initial=0) + 1, len(copies) + 1)
     np.minimum.at(first, copies, turn)
     forget = first[copies] <= len(copies)
     joined = int((forget & ~request.forget).sum())
-    text = f"{joined} copies of forgotten examples are forgotten with them"
-    order = None if request.order is None else np.where(forget, first[copies], 0)
+    text = f"forgotten with an example that they equal byte for byte: {joined}"
+    order = None
+    if request.order is not None:
+        order = np.where(forget, first[copies], 0)
+        left, asked = len(np.unique(order[forget])), request.order.max()
+        if left < asked:
+            raise UserError(
+                f"copies = with leaves {asked - left} of {asked} requests empty: earlier requests "
+                "take all their examples as copies, so choose fewer or larger requests"
+            )
     note = "; ".join(filter(None, [request.note, text]))
     return replace(request, forget=forget, order=order, note=note)
 

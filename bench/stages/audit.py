@@ -25,7 +25,6 @@ log = logging.getLogger(__name__)
 FEW = 0.1  # of the training set: a retain set that small teaches a model little
 MOST_NAMED = 5  # classes in a note
 EMPTY = {  # what to do where a part has no example
-    "train": "the data set's own validation and test sets take all",
     "validation": "give the data set validation examples, or no such part: then one is drawn",
     "test": "give the data set labelled test examples, or no such part: then one is drawn",
     "forget": "choose a class that has training examples, or a larger share",
@@ -65,7 +64,7 @@ def audit(context: Context) -> Audit:
 
 def refuse_unmeasurable(split: Split) -> None:
     """Raise UserError where some part of a run is empty, or would be once classes are removed."""
-    for check in (_empty_part, _empty_request, _one_class_left, _only_removed_classes):
+    for check in (_empty_part, _one_class_left, _only_removed_classes):
         if problem := check(split):
             raise UserError(problem)
 
@@ -74,13 +73,6 @@ def _empty_part(split: Split) -> str:
     for part, advice in EMPTY.items():
         if not len(getattr(split, part)):
             return f"the {TITLES[part]} is empty, and nothing can be measured without it: {advice}"
-    return ""
-
-
-def _empty_request(split: Split) -> str:
-    for number in range(1, split.requests + 1):
-        if not len(split.after(number).asked):
-            return f"request {number} of {split.requests} asks for nothing: choose fewer requests"
     return ""
 
 
@@ -154,7 +146,7 @@ def _small_retain_set(split: Split, _config: Config) -> Iterator[str]:
     kept, all_of_them = len(split.retain), len(split.train)
     if kept < FEW * all_of_them:
         yield (
-            f"the retain set is {kept / all_of_them:.1%} of the training set ({kept} of "
+            f"the retain set is {100 * kept / all_of_them:.1f} % of the training set ({kept} of "
             f"{all_of_them} examples): retrained models learn from little"
         )
 
@@ -179,7 +171,7 @@ TITLES = {
     "test": "test set",
     "forget": "forget set",
     "retain": "retain set",
-    "retain_sample": "part of the retain set that is scored",
+    "retain_sample": "scored part of the retain set",
 }
 
 

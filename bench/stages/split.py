@@ -114,7 +114,7 @@ def draw_parts(
     everything = np.arange(len(data.labels))
     if data.test is None:
         free = everything if data.validation is None else np.setdiff1d(everything, data.validation)
-        pool, test = _stratified(data, free, config.test, rng_for("test"), "test")
+        pool, test = _stratified(data, free, config.test, rng_for("test"), "test set")
     else:
         pool, test = np.setdiff1d(everything, data.test), np.sort(data.test)
     if data.validation is not None:
@@ -130,7 +130,11 @@ def draw_parts(
         train, validation = pool, np.sort(data.validation)
     else:
         train, validation = _stratified(
-            data, pool, config.validation, rng_for("validation"), "validation"
+            data, pool, config.validation, rng_for("validation"), "validation set"
+        )
+    if not len(train):
+        raise UserError(
+            f"{data.name} has no training example: its validation and test sets take all"
         )
     refuse_overlaps({"training": train, "validation": validation, "test": test})
     return train, validation, test
@@ -167,7 +171,7 @@ def _stratified(
 
 def _refuse_few(data: Data, pool: np.ndarray, drawn: int, what: str) -> None:
     """Raise UserError where not every class can be on both sides of a stratified draw."""
-    draw = f"cannot draw the {what} set from {len(pool)} examples of {data.name}"
+    draw = f"cannot draw the {what} from {len(pool)} examples of {data.name}"
     if not len(pool):
         raise UserError(f"{draw}: the data set's own validation and test sets take all")
     counts = np.bincount(data.labels[pool], minlength=len(data.classes))
@@ -179,8 +183,9 @@ def _refuse_few(data: Data, pool: np.ndarray, drawn: int, what: str) -> None:
         )
     if not present <= drawn <= len(pool) - present:
         raise UserError(
-            f"{draw}: it would have {drawn} of them, and each of the {present} classes needs one "
-            f"there and one in the rest: choose another --{what}, or more data"
+            f"{draw}: it would have {drawn} of them, but each of the {present} classes needs one "
+            f"there and one in the rest: choose {present} to {len(pool) - present} of them, or "
+            "add examples"
         )
 
 

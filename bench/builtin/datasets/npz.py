@@ -39,12 +39,17 @@ def npz(path: str) -> Data:
             raise UserError(f"npz:{path}: x_{part} has {count} images but y_{part} {named} labels")
     if len(labels) == 0 or labels.min() < 0:
         raise UserError(f"npz:{path}: labels must be 0, 1, 2, ... and there must be some")
-    names = arrays.get("class_names")
-    classes = [str(n) for n in (names if names is not None else range(labels.max() + 1))]
     first_test = len(arrays["x_train"])
-    unseen = np.setdiff1d(np.arange(max(len(classes), labels.max() + 1)), labels[:first_test])
-    if len(unseen):
-        raise UserError(f"npz:{path}: label {unseen[0]} has no training image; labels count from 0")
+    seen = np.unique(labels[:first_test])
+    # Without a list of all numbers up to the largest label: a label may be a billion.
+    unseen = next((n for n, label in enumerate(seen) if n != label), len(seen))
+    names = arrays.get("class_names", range(unseen))
+    if unseen < max(len(names), labels.max() + 1):
+        raise UserError(
+            f"npz:{path}: label {unseen} has no training image; labels count from 0, and the "
+            f"largest is {labels.max()}"
+        )
+    classes = [str(name) for name in names]
     return Data(
         name=Path(path).stem,
         images=images,
