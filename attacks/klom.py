@@ -11,21 +11,24 @@ Equation: margin = z_y - log sum over other classes of exp z_c, cut off at +-100
 Deviations: the published bins are half-open, so that the largest of all margins falls outside and
 is not counted (edges=published); ours close the last bin. The older code (edges=first) has 19 bins
 of which the largest value is lost, and a retrained share of at least 1e-5 everywhere. Both give
-NaN where a population has no counts left, ours a number. Retraining itself does not score 0 with
-few models: see the `retrain` row. Interval: jackknife over pairs of models.
+NaN where a population of an example has no counts left; then the row has no number, here as there.
+Retraining itself does not score 0 with few models: see the `retrain` row. Interval: jackknife over
+pairs of models.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
+from bench.attacks.shared.error_rates import why_no_error
 from bench.attacks.shared.probabilities import logit_confidence
 from bench.plugins.intervals import lone_models, score_jackknife
 from bench.plugins.outputs import Outputs, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 MANY = 100  # models, below which empty bins decide the value
 BINS, SMALLEST, LARGEST = 20, 1e-5, 100.0
 PLACES = {"forget": "Df", "retain": "Dr", "validation": "validation data"}
@@ -43,6 +46,7 @@ READOUTS = {
     ]
     for part, where in PLACES.items()
 }
+LOST = "all margins of an example fall outside the published bins (edges=closed counts them)"
 Edges = Literal["closed", "published", "first"]
 
 
@@ -57,6 +61,10 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
         part: logit_confidence(outputs.retrained.logits[part], outputs.labels[part].train)
         for part in PLACES
     }
+    reasons = {
+        part: LOST if len(outputs.labels[part].train) else why_no_error(outputs, part)
+        for part in PLACES
+    }
     for row, population in outputs.rows.items():
         if len(population) < 2:
             continue
@@ -67,6 +75,8 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             def summary(
                 kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
             ) -> np.ndarray:
+                if not u.size:
+                    return np.full(2, np.nan)
                 values = divergences(u[kept], r[kept], edges)
                 return np.array([values.mean(), np.quantile(values, 0.95)])
 
@@ -76,7 +86,11 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             )
             scores += row_scores
             replicates += left_out
-    announced = [readout for readouts in READOUTS.values() for readout in readouts]
+    announced = [
+        replace(readout, undefined=reasons[part])
+        for part, readouts in READOUTS.items()
+        for readout in readouts
+    ]
     return Scores(announced, scores, notes, replicates=replicates)
 
 
@@ -97,7 +111,7 @@ def divergences(
 
 
 def shares_of(values: np.ndarray, grid: np.ndarray, first: int, closed: bool) -> np.ndarray:
-    """Share of ``values`` [models, examples] in each bin of ``grid`` [edges, examples].
+    """Share of ``values`` [models, examples] in each bin of ``grid`` [edges, examples], or nan.
 
     Bins ``first`` to 20 - 1 + ``first``, numbered as ``numpy.digitize`` does. ``closed``: the last
     bin takes the value at its upper end.
@@ -106,7 +120,8 @@ def shares_of(values: np.ndarray, grid: np.ndarray, first: int, closed: bool) ->
     if closed:
         index = np.minimum(index, len(grid) - 1)
     counts = np.stack([(index == number).sum(0) for number in range(first, BINS + first)])
-    return counts / np.maximum(counts.sum(0), 1)
+    total = counts.sum(0)
+    return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
 
 
 def relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:

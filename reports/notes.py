@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from bench.plugins.rows import RETRAIN
+from bench.reports.undefined import undefined_notes
 from bench.results.costs import time_shares
 from bench.results.finished import Finished, Scored
 from bench.results.table import SAME
@@ -60,7 +61,7 @@ def warnings(run: Scored) -> list[str]:
     record = run.record
     notes = [*_few_models(record["config"]["models"]), _timing(record)]
     notes += [note for row in record["rows"] for note in row_notes(run, row)]
-    notes += _too_slow(run)
+    notes += [*undefined_notes(run), *_too_slow(run)]
     notes += dict.fromkeys(run.scores_of.notes)
     if record["data"]["note"]:
         notes.append(f"data: {record['data']['note']}")

@@ -197,6 +197,6 @@ def _draw_floor(axes: Axes, several: Several, readout: Readout, floor: Mapping[i
         ends = [[scale * end for end in s.interval or (s.value, s.value)] for s in scores]
         low, high = zip(*ends, strict=True)
         axes.fill_between(xs, low, high, color=SHADE, alpha=0.45, linewidth=0)
+        targets = [float("nan") if s.target is None else scale * s.target for s in scores]
         if readout.better != "high":
-            targets = [scale * score.target for score in scores]
             axes.plot(xs, targets, color=INK, linewidth=0.9, linestyle=":")

@@ -1,0 +1,42 @@
+"""Notes on numbers that do not exist: which one, of which row, and why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from bench.plugins.outputs import Readout
+from bench.plugins.rows import RETRAINED
+from bench.results.finished import Scored, row_order
+
+MOST = 4  # names in one note
+
+
+def undefined_notes(run: Scored, readouts: Sequence[Readout] | None = None) -> list[str]:
+    """A note for each reason, by default on all readouts: whose numbers are dashes for it."""
+    shown = run.scores_of.readouts if readouts is None else readouts
+    titles = {readout.name: readout.title for readout in shown}
+    rows_of: dict[tuple[str, str], list[str]] = {}  # by reason and readout
+    for one in run.scores_of.undefined:
+        if one.readout in titles:
+            rows_of.setdefault((one.reason, one.readout), []).append(one.row)
+    titles_of: dict[tuple[str, tuple[str, ...]], list[str]] = {}  # by reason and rows
+    for (reason, readout), rows in rows_of.items():
+        titles_of.setdefault((reason, tuple(rows)), []).append(titles[readout])
+    everyone = set(row_order(run))
+    return [
+        f"no number (-): {some(named)}, of {_rows(rows, everyone)}, because {reason}"
+        for (reason, rows), named in titles_of.items()
+    ]
+
+
+def _rows(rows: Sequence[str], everyone: set[str]) -> str:
+    if everyone <= set(rows):
+        return "every row"
+    return some(["the retrained models (the target)" if row == RETRAINED else row for row in rows])
+
+
+def some(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    if len(names) <= MOST:
+        return ", ".join(names)
+    return f"{', '.join(names[: MOST - 1])} and {len(names) - MOST + 1} more"
