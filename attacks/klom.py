@@ -11,7 +11,8 @@ Equation: margin = z_y - log sum over other classes of exp z_c, cut off at +-100
 Deviations: the published bins are half-open, so that the largest of all margins falls outside and
 is not counted (edges=published); ours close the last bin. The older code (edges=first) has 19 bins
 of which the largest value is lost, and a retrained share of at least 1e-5 everywhere. Both give
-NaN where a population of an example has no counts left; then the row has no number, here as there.
+NaN where the unlearned models' margins of an example all are lost (edges=first: or the retrained
+ones'); then the row has no number, here as there.
 Retraining itself does not score 0 with few models: see the `retrain` row. Interval: jackknife over
 pairs of models.
 """
@@ -97,7 +98,10 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
 def divergences(
     unlearned: np.ndarray, retrained: np.ndarray, edges: Edges = "closed"
 ) -> np.ndarray:
-    """KLoM of each example, float64 [examples], of margins [models, examples]."""
+    """KLoM of each example, float64 [examples], of margins [models, examples].
+
+    nan where the published codes give that: no margin of an example lies in a bin.
+    """
     p = np.clip(unlearned, -LARGEST, LARGEST)
     q = retrained if edges == "first" else np.clip(retrained, -LARGEST, LARGEST)
     low, high = np.minimum(p.min(0), q.min(0)), np.maximum(p.max(0), q.max(0))
@@ -107,11 +111,14 @@ def divergences(
     first = 0 if edges == "first" else 1
     shares = [shares_of(side, grid, first, closed=edges == "closed") for side in (p, q)]
     floor = SMALLEST if edges == "first" else np.where(shares[0] > 0, SMALLEST, 0.0)
-    return relative_entropy(shares[0], np.maximum(shares[1], floor))
+    lost = shares[0].sum(0) == 0
+    if edges == "first":
+        lost |= shares[1].sum(0) == 0
+    return np.where(lost, np.nan, relative_entropy(shares[0], np.maximum(shares[1], floor)))
 
 
 def shares_of(values: np.ndarray, grid: np.ndarray, first: int, closed: bool) -> np.ndarray:
-    """Share of ``values`` [models, examples] in each bin of ``grid`` [edges, examples], or nan.
+    """Share of ``values`` [models, examples] in each bin of ``grid`` [edges, examples].
 
     Bins ``first`` to 20 - 1 + ``first``, numbered as ``numpy.digitize`` does. ``closed``: the last
     bin takes the value at its upper end.
@@ -120,8 +127,7 @@ def shares_of(values: np.ndarray, grid: np.ndarray, first: int, closed: bool) ->
     if closed:
         index = np.minimum(index, len(grid) - 1)
     counts = np.stack([(index == number).sum(0) for number in range(first, BINS + first)])
-    total = counts.sum(0)
-    return np.divide(counts, total, out=np.full(counts.shape, np.nan), where=total > 0)
+    return counts / np.maximum(counts.sum(0), 1)
 
 
 def relative_entropy(p: np.ndarray, q: np.ndarray) -> np.ndarray:
