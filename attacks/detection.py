@@ -47,7 +47,7 @@ MEASURES = {"accuracy": "acc", "precision": "prec", "recall": "rec", "f1": "F1"}
 MAIN = {"clean_f1", "poison_f1", "test_f1"}
 
 
-@declares(reports=("forget", "retain", "test"))
+@declares(reports=("forget", "retain", "test"), names_class="positive")
 def detection(outputs: Outputs, *, positive: str | int = "") -> Scores:
     if outputs.num_classes != 2:
         number = outputs.num_classes

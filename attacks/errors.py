@@ -71,7 +71,7 @@ WHERE = {
 }
 
 
-@declares(reports=("forget", "retain", "validation", "test"))
+@declares(reports=("forget", "retain", "validation", "test"), names_class="positive")
 def errors(outputs: Outputs, *, positive: str | int = "") -> Scores:
     of_class = positive_class(outputs, str(positive)) if outputs.num_classes == 2 else 1
     scores = score_rows(
@@ -81,6 +81,8 @@ def errors(outputs: Outputs, *, positive: str | int = "") -> Scores:
     readouts = [*_readouts(outputs), *_two_class_readouts(outputs, of_class)]
     readouts = [readout for readout in readouts if readout.name in known]
     notes = [] if "forget_error" in known else [CLASS_GONE]
+    if positive and outputs.num_classes != 2:
+        notes.append(f"errors: positive = {positive} changes nothing, it is for two classes")
     drawn = {name: label for name, label in LABELS.items() if name in known}
     panel = replace(PANEL, readouts=list(drawn), labels=list(drawn.values()))
     return Scores(readouts, scores, notes, [panel])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bench.outside import shown
 from bench.plugins.outputs import Readout
 from bench.plugins.rows import RETRAINED
 from bench.results.finished import Scored, row_order
 
-MOST = 4  # names in one note
+MOST, LONGEST = 4, 60  # names in one note, letters of a name
 
 
 def undefined_notes(run: Scored, readouts: Sequence[Readout] | None = None) -> list[str]:
@@ -36,7 +37,9 @@ def _rows(rows: Sequence[str], everyone: set[str]) -> str:
 
 
 def some(names: Sequence[str]) -> str:
-    """The first names, and how many more there are."""
-    if len(names) <= MOST:
-        return ", ".join(names)
-    return f"{', '.join(names[: MOST - 1])} and {len(names) - MOST + 1} more"
+    """The first names, and how many more there are: ``a, b and c`` or ``a, b, c and 7 more``."""
+    unique = [shown(name, LONGEST) for name in dict.fromkeys(names)]
+    if len(unique) > MOST:
+        unique = [*unique[: MOST - 1], f"{len(unique) - MOST + 1} more"]
+    *most, last = unique
+    return f"{', '.join(most)} and {last}" if most else last

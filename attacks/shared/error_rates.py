@@ -74,4 +74,4 @@ def why_not_two_class(outputs: Outputs, part: str, labels: np.ndarray, positive:
         return (
             f"the {part} set holds examples of one class alone ({outputs.class_names[present[0]]})"
         )
-    return f"models call no example of the {part} set {outputs.class_names[positive]}"
+    return f"models call no example of the {part} set '{outputs.class_names[positive]}'"

@@ -21,9 +21,11 @@ def long_table(run: Scored) -> pd.DataFrame:
     """
     readouts = {readout.name: readout for readout in run.scores_of.readouts}
     lines = [_line(score, readouts[score.readout]) for score in run.scores_of.scores]
-    for one in run.scores_of.undefined:
-        if one.row != RETRAINED:  # that is a target, which the lines of other rows lack
-            lines.append(_undefined_line(one, readouts[one.readout]))
+    lines += [
+        _undefined_line(one, readouts[one.readout])
+        for one in run.scores_of.undefined
+        if one.row != RETRAINED  # that is a target, which the lines of other rows lack
+    ]
     for row, cost in costs(run.record).items():
         for name, value in cost.items():
             title, unit = COSTS[name]

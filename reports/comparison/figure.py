@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from bench.plugins.outputs import Readout, Score
 from bench.plugins.rows import CONSTANT, RETRAIN
 from bench.reports.comparison.several import Several
-from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, symbol
+from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, plain, symbol
 from bench.results.table import heading
 
 COLUMNS = 3
@@ -49,7 +49,7 @@ class Axis:
             return [f"{place:g}" for place in self.places]
         texts = [", ".join(self.several.values(p)) for p in range(len(self.places))]
         width = max(8, 44 // len(texts))
-        return ["\n".join(textwrap.wrap(text, width)[:3]) for text in texts]
+        return [plain("\n".join(textwrap.wrap(text, width)[:3])) for text in texts]
 
     @property
     def label(self) -> str:
@@ -98,12 +98,12 @@ def over_settings(several: Several) -> Figure:
     plots = list(figure.subplots(lines, columns, squeeze=False).flat)
     for place, (name, draw) in enumerate(drawn.items()):
         draw(plots[place])
-        plots[place].set_title("\n".join(textwrap.wrap(name, 40)), fontsize=9)
+        plots[place].set_title(plain("\n".join(textwrap.wrap(name, 40))), fontsize=9)
         if place + columns >= len(drawn):  # lowest of its column
-            plots[place].set_xlabel(Axis(several).label)
+            plots[place].set_xlabel(plain(Axis(several).label))
     for axes in plots[len(drawn) :]:
         axes.set_axis_off()
-    figure.suptitle(f"{several.title}\n{READING}", fontsize=9)
+    figure.suptitle(plain(f"{several.title}\n{READING}"), fontsize=9)
     style = looks(several.rows)
     handles = [
         Line2D([], [], label=fold(row, 40, 1), **(symbol(style[row], 5) | style[row]))

@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from bench.plugins.outputs import Readout, Score
 from bench.plugins.rows import CONSTANT
 from bench.reports.figures.panels import GUIDE, Drawing, add_floor
-from bench.reports.style import FAINT, INK, fold, lay_out, symbol
+from bench.reports.style import FAINT, INK, fold, lay_out, plain, symbol
 from bench.results.costs import time_shares
 from bench.results.finished import Finished, Scored
 from bench.results.table import TIME, heading
@@ -120,12 +120,14 @@ def _wide(shown: Tradeoff) -> Figure:
 
 
 def _horizontal(across: Readout | None) -> str:
-    return TIME if across is None else heading(across)
+    return TIME if across is None else plain(heading(across))
 
 
 def _vertical(readout: Readout) -> str:
     wanted = {"target": "nearer to the line is better"}
-    return f"{heading(readout)}\n{wanted.get(readout.better, f'{readout.better}er is better')}"
+    return (
+        f"{plain(heading(readout))}\n{wanted.get(readout.better, f'{readout.better}er is better')}"
+    )
 
 
 def _panel(axes: Axes, shown: Tradeoff, forgetting: Readout, across: Readout | None) -> None:

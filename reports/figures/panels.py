@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score
 from bench.plugins.removal import FORGOTTEN_TEST
 from bench.plugins.rows import RETRAIN
-from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
+from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker, plain
 from bench.results.finished import Finished, row_order
 from bench.results.table import NONE, number
 
@@ -235,7 +235,7 @@ def _bars(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
     if grey is not None:
         axes.bar(places, grey.y, 0.9, color=SHADE)
     axes.bar(places, own.y, 0.45, color=drawing.looks[row]["color"])
-    axes.set_xticks(places, panel.labels)
+    axes.set_xticks(places, [plain(label) for label in panel.labels])
     highest = max(curve.y.max() for curve in drawing.all_curves(panel))
     axes.set(xlim=(-0.7, len(places) - 0.3), ylim=panel.ylim or (0, 1.05 * highest or 1.0))
     if max(map(len, panel.labels)) > 2:
@@ -252,7 +252,7 @@ def _dots(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
             axes.plot([scale * score.target] * 2, ends, color=SHADE, lw=4)
     add_dots(axes, drawing, {place: (row, score) for place, score in scores.items()}, scale)
     axes.set(xlim=panel.xlim, ylim=(len(panel.labels) - 0.5, -0.5))
-    axes.set_yticks(range(len(panel.labels)), panel.labels)
+    axes.set_yticks(range(len(panel.labels)), [plain(label) for label in panel.labels])
 
 
 def add_floor(axes: Axes, drawing: Drawing, readout: Readout, across: bool = False) -> None:

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.plugins.outputs import Readout
 from bench.reports.figures.panels import Drawing, add_dots, add_floor
-from bench.reports.style import FAINT, fold
+from bench.reports.style import FAINT, fold, plain
 from bench.results.finished import Finished
 from bench.results.table import NONE, heading, main_readouts
 
@@ -57,4 +57,4 @@ def _column(axes: Axes, drawing: Drawing, readout: Readout) -> None:
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_title("\n".join(textwrap.wrap(heading(readout), 17)), fontsize=8)
+    axes.set_title(plain("\n".join(textwrap.wrap(heading(readout), 17))), fontsize=8)
