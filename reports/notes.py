@@ -98,7 +98,7 @@ def _wide_floors(run: Scored) -> list[str]:
     untouched original. Then a model that forgot nothing may score what one that forgot all does.
     """
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
-    titles = []
+    titles, is_wide = [], False
     for readout in run.scores_of.readouts:
         floor = scores.get((RETRAIN, readout.name))
         untouched = scores.get((ORIGINAL, readout.name))
@@ -107,11 +107,13 @@ def _wide_floors(run: Scored) -> list[str]:
         low, high = floor.interval
         if low <= untouched.value <= high:
             titles.append(f"{readout.title} [{number(low, readout)}, {number(high, readout)}]")
+            is_wide |= low < high
     if not titles:
         return []
+    advice = "; more models narrow the interval" if is_wide else ""
     return [
-        "the 95 % interval of retrain holds the original, which forgot nothing: nothing can be told "
-        f"about forgetting by {some(titles)}; more models narrow the interval"
+        "the 95 % interval of retrain holds the original, which forgot nothing: nothing can be "
+        f"told about forgetting by {some(titles)}{advice}"
     ]
 
 

@@ -112,7 +112,7 @@ def plain(text: str) -> str:
 
 
 def fold(name: str, width: int = 24, lines: int = 2) -> str:
-    """A name to be drawn, on at most so many lines of ``width`` letters, broken between parameters."""
+    """A name to draw, on at most so many lines of ``width`` letters, broken between parameters."""
     parts = textwrap.wrap(name.replace(",", ", "), width, break_on_hyphens=False)
     if len(parts) > lines:
         parts = [*parts[: lines - 1], f"{parts[lines - 1][: width - 1]}…"]

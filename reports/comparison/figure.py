@@ -74,10 +74,11 @@ class Axis:
 
 
 def panels(several: Several) -> dict[str, Callable[[Axes], None]]:
-    """By heading, what draws a main readout or a cost over the settings."""
+    """By heading, what draws a main readout or a cost over the settings, if there are numbers."""
     readouts: dict[str, Callable[[Axes], None]] = {
         heading(readout): partial(draw_readout, several=several, readout=readout)
         for readout in several.readouts
+        if _scores(several, readout)
     }
     costs = {
         name: partial(draw_cost, several=several, name=name)
@@ -87,9 +88,11 @@ def panels(several: Several) -> dict[str, Callable[[Axes], None]]:
     return readouts | costs
 
 
-def over_settings(several: Several) -> Figure:
+def over_settings(several: Several) -> Figure | None:
     """All main readouts and costs as panels of one figure, with a legend beneath."""
     rows, drawn = _rows(several), panels(several)
+    if not drawn:
+        return None
     columns = min(COLUMNS, len(drawn))
     lines = -(-len(drawn) // columns)
     legend = 0.17 * -(-len(rows) // columns) + 0.15

@@ -124,10 +124,8 @@ def _horizontal(across: Readout | None) -> str:
 
 
 def _vertical(readout: Readout) -> str:
-    wanted = {"target": "nearer to the line is better"}
-    return (
-        f"{plain(heading(readout))}\n{wanted.get(readout.better, f'{readout.better}er is better')}"
-    )
+    wanted = "nearer to the line" if readout.better == "target" else f"{readout.better}er"
+    return f"{plain(heading(readout))}\n{wanted} is better"
 
 
 def _panel(axes: Axes, shown: Tradeoff, forgetting: Readout, across: Readout | None) -> None:

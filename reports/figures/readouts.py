@@ -55,6 +55,7 @@ def _column(axes: Axes, drawing: Drawing, readout: Readout) -> None:
         if (row, readout.name) in drawing.undefined:
             axes.text(0.5, place, NONE, ha="center", va="center", transform=across)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.tick_params(axis="x", labelbottom=bool(scores), length=3 if scores else 0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
     axes.set_title(plain("\n".join(textwrap.wrap(heading(readout), 17))), fontsize=8)
