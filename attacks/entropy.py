@@ -20,11 +20,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from bench.attacks.shared.error_rates import why_no_error
 from bench.attacks.shared.probabilities import entropy as entropy_of
 from bench.attacks.shared.probabilities import of_own_class, probabilities
 from bench.plugins.attack import declares
 from bench.plugins.intervals import score_jackknife, score_models
-from bench.plugins.outputs import EVERY_ROW, Curve, Outputs, Panel, PerExample, Readout, Scores
+from bench.plugins.outputs import (
+    EVERY_ROW,
+    Curve,
+    Outputs,
+    Panel,
+    PerExample,
+    Readout,
+    Scores,
+    Undefined,
+)
 
 VERSION = 2
 PLACES = {"forget": "Df", "retain": "Dr", "test": "test data"}
@@ -106,8 +116,12 @@ READOUTS = [r for part in PLACES for measure in MEASURES for r in _readouts(meas
 @declares(reports=("retain", "test"))
 def entropy(outputs: Outputs) -> Scores:
     scores, curves, replicates, kept = [], [], [], []
+    undefined = []
     for part in PLACES:
         labels = outputs.labels[part].train
+        if not len(labels):
+            undefined += _nothing(outputs, part)
+            continue
         for measure in MEASURES:
             reference = measure.values(outputs.retrained.logits[part], labels)
             reference_counts = measure.counts(reference)
@@ -137,7 +151,15 @@ def entropy(outputs: Outputs) -> Scores:
         curves=curves,
         replicates=replicates,
         per_example=kept,
+        undefined=undefined,
     )
+
+
+def _nothing(outputs: Outputs, part: str) -> list[Undefined]:
+    """No number of any row on a part without examples."""
+    why = why_no_error(outputs, part)
+    readouts = [readout for measure in MEASURES for readout in _readouts(measure, part)]
+    return [Undefined(row, r.name, why) for r in readouts for row in outputs.rows]
 
 
 def _distances(

@@ -1,11 +1,14 @@
 """Classification errors on Df (against both labels), Dr, validation and test data.
 
 Equations: error = share of examples whose largest logit is not the label's, per model; balanced
-error = mean over the classes that occur of the error on each. With two classes also, on test data
-and for class 1: ROC AUC of the logits' difference, precision, recall and F1 = 2 PR / (P + R) at the
-larger logit. The row's number is the mean over models; the target that of the retrained population.
-Deviations: none; ties between logits go to the first class; a precision without any positive claim
-counts as 0. For poisoned examples the label that the original was trained on and the true label
+error = mean over the classes that occur of the error on each. With two classes also, on test data:
+ROC AUC of the logits' difference, and for the positive class precision, recall and F1 = 2 PR / (P +
+R) at the larger logit. The positive class is the one that ``positive`` names, by default the one
+called fake, else the second; titles name it. The row's number is the mean over models; the target
+that of the retrained population.
+Deviations: none; ties between logits go to the first class. Numbers of two classes do not exist
+where one of them has no test example, nor does the precision of a model that calls nothing
+positive. For poisoned examples the label that the original was trained on and the true label
 differ: both errors are given, so that forgetting the wrong label and learning the right one are
 told apart. Where a class is forgotten its outputs are dropped, its test and validation examples
 too, and there is no error on Df: no model can be right on it.
@@ -19,12 +22,19 @@ from typing import Any
 
 import numpy as np
 
-from bench.attacks.shared.error_rates import balanced_error_rates, error_rates, two_class
+from bench.attacks.shared.error_rates import (
+    balanced_error_rates,
+    error_rates,
+    positive_class,
+    two_class,
+    why_no_error,
+    why_not_two_class,
+)
 from bench.plugins.attack import declares
 from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import NO_CLASS, Outputs, Panel, Population, Readout, Scores
 
-VERSION = 2
+VERSION = 3
 
 FORGET = Readout(
     "forget_error", "error on Df, trained label", percent=True, main=True, short="Df err"
@@ -36,12 +46,8 @@ OTHERS = [
     Readout("validation_error", "error on validation set", preference=2, **ERROR),
     Readout("test_error", "error on test set", main=True, short="test err", **ERROR),
 ]
-TWO_CLASS = [
-    Readout("test_auc", "ROC AUC on test set"),
-    Readout("test_precision", "precision on test set", percent=True),
-    Readout("test_recall", "recall on test set", percent=True),
-    Readout("test_f1", "F1 on test set", percent=True),
-]
+OF_CLASS = {"test_precision": "precision", "test_recall": "recall", "test_f1": "F1"}
+TWO_CLASS = ["test_auc", *OF_CLASS]
 PANEL = Panel(
     "errors", "Errors", "dots", xlabel="error (%)", xlim=(-3, 103), behind="retrained models"
 )
@@ -65,14 +71,18 @@ WHERE = {
 }
 
 
-@declares(reports=("forget", "retain", "validation", "test"))
-def errors(outputs: Outputs) -> Scores:
+@declares(reports=("forget", "retain", "validation", "test"), names_class="positive")
+def errors(outputs: Outputs, *, positive: str | int = "") -> Scores:
+    of_class = positive_class(outputs, str(positive)) if outputs.num_classes == 2 else 1
     scores = score_rows(
-        outputs, partial(_measured, outputs), lambda name: outputs.rng("errors", name)
+        outputs, partial(_measured, outputs, of_class), lambda name: outputs.rng("errors", name)
     )
     known = {score.readout for score in scores}
-    readouts = [readout for readout in _readouts(outputs) if readout.name in known]
+    readouts = [*_readouts(outputs), *_two_class_readouts(outputs, of_class)]
+    readouts = [readout for readout in readouts if readout.name in known]
     notes = [] if "forget_error" in known else [CLASS_GONE]
+    if positive and outputs.num_classes != 2:
+        notes.append(f"errors: positive = {positive} changes nothing, it is for two classes")
     drawn = {name: label for name, label in LABELS.items() if name in known}
     panel = replace(PANEL, readouts=list(drawn), labels=list(drawn.values()))
     return Scores(readouts, scores, notes, [panel])
@@ -86,15 +96,36 @@ def _readouts(outputs: Outputs) -> list[Readout]:
         forget_true = replace(FORGET_TRUE, main=True, role="forgetting")
     else:
         forget = replace(FORGET, role="forgetting")
-    plain = [forget, forget_true, *OTHERS]
+    plain = [
+        replace(readout, undefined=why_no_error(outputs, WHERE[readout.name][0]))
+        for readout in (forget, forget_true, *OTHERS)
+    ]
     balanced = [
-        Readout(f"{readout.name}_balanced", f"balanced {readout.title}", percent=True)
+        Readout(
+            f"{readout.name}_balanced",
+            f"balanced {readout.title}",
+            percent=True,
+            undefined=readout.undefined,
+        )
         for readout in plain
     ]
-    return [*plain, *balanced, *TWO_CLASS]
+    return [*plain, *balanced]
 
 
-def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]:
+def _two_class_readouts(outputs: Outputs, positive: int) -> list[Readout]:
+    """Those on test data; all but the AUC are of the positive class."""
+    name = outputs.class_names[positive]
+    why = why_not_two_class(outputs, "test", outputs.labels["test"].true, positive)
+    return [
+        Readout("test_auc", "ROC AUC on test set", undefined=why),
+        *(
+            Readout(key, f"{measure} for {name} on test set", percent=True, undefined=why)
+            for key, measure in OF_CLASS.items()
+        ),
+    ]
+
+
+def _measured(outputs: Outputs, positive: int, population: Population) -> dict[str, np.ndarray]:
     """Every readout of each model, float64 [m]."""
     numbers = {}
     for name, (part, kind) in WHERE.items():
@@ -104,7 +135,6 @@ def _measured(outputs: Outputs, population: Population) -> dict[str, np.ndarray]
         numbers[name] = error_rates(population, part, labels)
         numbers[f"{name}_balanced"] = balanced_error_rates(population, part, labels)
     if outputs.num_classes == 2:
-        values = two_class(population.logits["test"], outputs.labels["test"].true)
-        names = [readout.name for readout in TWO_CLASS]
-        numbers |= dict(zip(names, values, strict=True))
+        values = two_class(population.logits["test"], outputs.labels["test"].true, positive)
+        numbers |= dict(zip(TWO_CLASS, values, strict=True))
     return numbers

@@ -32,13 +32,14 @@ separations. Epsilons of all examples are kept, as the curves of the panel.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from bench.attacks.shared.distinguish import logistic_rates, threshold_rates
-from bench.attacks.shared.error_rates import error_rates
+from bench.attacks.shared.error_rates import error_rates, why_no_error
 from bench.attacks.shared.probabilities import (
     largest_loss,
     logit_confidence,
@@ -51,7 +52,7 @@ from bench.plugins.intervals import lone_models, score_jackknife
 from bench.plugins.outputs import EVERY_ROW, Curve, Outputs, Panel, Population, Readout, Scores
 from bench.plugins.rows import RETRAIN
 
-VERSION = 4
+VERSION = 5
 BIN_WIDTH, BINS = 0.5, 13
 EDGES = np.arange(BINS + 1) * BIN_WIDTH
 SETTINGS: dict[str, dict[str, Any]] = {  # what each variant takes where a user says nothing else
@@ -145,7 +146,9 @@ def forgetting_quality(
         scores += row_scores
         replicates += left_out
     notes = [*lone_models("forgetting-quality", outputs), *([DEPENDS] if scores else [])]
-    return Scores(READOUTS, scores, notes, panels=[PANEL], curves=curves, replicates=replicates)
+    reasons = why_undefined(variant, outputs)
+    readouts = [replace(r, undefined=why) for r, why in zip(READOUTS, reasons, strict=True)]
+    return Scores(readouts, scores, notes, panels=[PANEL], curves=curves, replicates=replicates)
 
 
 def statistic_of(variant: str, name: str) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
@@ -187,9 +190,29 @@ def accuracy_ratios(outputs: Outputs, population: Population) -> list[np.ndarray
 
 
 def final_factor(ratios: list[np.ndarray], kept: np.ndarray) -> float:
-    """RA_U / RA_R * TA_U / TA_R over the models ``kept``."""
+    """RA_U / RA_R * TA_U / TA_R over the models ``kept``; nan where retraining is never right."""
     means = [accuracies[:, kept].mean(1) for accuracies in ratios]
+    if any(retrained == 0 for _unlearned, retrained in means):
+        return float("nan")
     return float(np.prod([unlearned / retrained for unlearned, retrained in means]))
+
+
+def why_undefined(variant: str, outputs: Outputs) -> list[str]:
+    """Why F and the final score may not exist."""
+    quality, final = "", ""
+    if variant == "competition":
+        quality = (
+            "the released scorer needs three models, and values of an example that are not all "
+            "equal"
+        )
+    for part in ("retain", "test"):
+        right = 1 - error_rates(outputs.retrained, part, outputs.labels[part].true)
+        if not right.size or np.isnan(right).any():
+            final = why_no_error(outputs, part)
+        elif not right.any():
+            final = f"the score divides by the retrained models' accuracy on the {part} set, and "
+            final += "that is 0"
+    return [quality, final or quality]
 
 
 def example_epsilons(
@@ -225,7 +248,12 @@ def bin_of(epsilon: np.ndarray) -> np.ndarray:
 
 
 def released_quality(epsilon: np.ndarray, models: int) -> float:
-    """F of the released scorer: 1, 1/2, 1/4, ... by bins up to ceil(ln(N - 1)), then 0."""
-    bins = 2 * np.ceil(np.log(models - 1)) if models > 2 else 0
+    """F of the released scorer: 1, 1/2, 1/4, ... by bins up to ceil(ln(N - 1)), then 0.
+
+    nan where an epsilon is, and below three models, of which it has no bins.
+    """
+    if models < LEAST["competition"] or np.isnan(epsilon).any():
+        return float("nan")
+    bins = 2 * np.ceil(np.log(models - 1))
     number = np.floor(epsilon / BIN_WIDTH)
     return float(np.where(number < bins, 0.5**number, 0.0).mean())

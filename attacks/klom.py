@@ -11,21 +11,25 @@ Equation: margin = z_y - log sum over other classes of exp z_c, cut off at +-100
 Deviations: the published bins are half-open, so that the largest of all margins falls outside and
 is not counted (edges=published); ours close the last bin. The older code (edges=first) has 19 bins
 of which the largest value is lost, and a retrained share of at least 1e-5 everywhere. Both give
-NaN where a population has no counts left, ours a number. Retraining itself does not score 0 with
-few models: see the `retrain` row. Interval: jackknife over pairs of models.
+NaN where the unlearned models' margins of an example all are lost (edges=first: or the retrained
+ones'); then the row has no number, here as there.
+Retraining itself does not score 0 with few models: see the `retrain` row. Interval: jackknife over
+pairs of models.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
+from bench.attacks.shared.error_rates import why_no_error
 from bench.attacks.shared.probabilities import logit_confidence
 from bench.plugins.intervals import lone_models, score_jackknife
 from bench.plugins.outputs import Outputs, Readout, Scores
 
-VERSION = 1
+VERSION = 2
 MANY = 100  # models, below which empty bins decide the value
 BINS, SMALLEST, LARGEST = 20, 1e-5, 100.0
 PLACES = {"forget": "Df", "retain": "Dr", "validation": "validation data"}
@@ -43,6 +47,7 @@ READOUTS = {
     ]
     for part, where in PLACES.items()
 }
+LOST = "all margins of an example fall outside the published bins (edges=closed counts them)"
 Edges = Literal["closed", "published", "first"]
 
 
@@ -57,6 +62,10 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
         part: logit_confidence(outputs.retrained.logits[part], outputs.labels[part].train)
         for part in PLACES
     }
+    reasons = {
+        part: LOST if len(outputs.labels[part].train) else why_no_error(outputs, part)
+        for part in PLACES
+    }
     for row, population in outputs.rows.items():
         if len(population) < 2:
             continue
@@ -67,6 +76,8 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             def summary(
                 kept: np.ndarray, u: np.ndarray = unlearned, r: np.ndarray = retrained
             ) -> np.ndarray:
+                if not u.size:
+                    return np.full(2, np.nan)
                 values = divergences(u[kept], r[kept], edges)
                 return np.array([values.mean(), np.quantile(values, 0.95)])
 
@@ -76,14 +87,21 @@ def klom(outputs: Outputs, *, edges: Edges = "closed") -> Scores:
             )
             scores += row_scores
             replicates += left_out
-    announced = [readout for readouts in READOUTS.values() for readout in readouts]
+    announced = [
+        replace(readout, undefined=reasons[part])
+        for part, readouts in READOUTS.items()
+        for readout in readouts
+    ]
     return Scores(announced, scores, notes, replicates=replicates)
 
 
 def divergences(
     unlearned: np.ndarray, retrained: np.ndarray, edges: Edges = "closed"
 ) -> np.ndarray:
-    """KLoM of each example, float64 [examples], of margins [models, examples]."""
+    """KLoM of each example, float64 [examples], of margins [models, examples].
+
+    nan where the published codes give that: no margin of an example lies in a bin.
+    """
     p = np.clip(unlearned, -LARGEST, LARGEST)
     q = retrained if edges == "first" else np.clip(retrained, -LARGEST, LARGEST)
     low, high = np.minimum(p.min(0), q.min(0)), np.maximum(p.max(0), q.max(0))
@@ -93,7 +111,10 @@ def divergences(
     first = 0 if edges == "first" else 1
     shares = [shares_of(side, grid, first, closed=edges == "closed") for side in (p, q)]
     floor = SMALLEST if edges == "first" else np.where(shares[0] > 0, SMALLEST, 0.0)
-    return relative_entropy(shares[0], np.maximum(shares[1], floor))
+    lost = shares[0].sum(0) == 0
+    if edges == "first":
+        lost |= shares[1].sum(0) == 0
+    return np.where(lost, np.nan, relative_entropy(shares[0], np.maximum(shares[1], floor)))
 
 
 def shares_of(values: np.ndarray, grid: np.ndarray, first: int, closed: bool) -> np.ndarray:

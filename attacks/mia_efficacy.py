@@ -30,7 +30,16 @@ from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 
 VERSION = 3
-READOUTS = [Readout("mia_efficacy", "MIA efficacy", percent=True, main=True, short="efficacy")]
+READOUTS = [
+    Readout(
+        "mia_efficacy",
+        "MIA efficacy",
+        percent=True,
+        main=True,
+        short="efficacy",
+        undefined="the attacker has no unseen example to learn from",
+    )
+]
 
 
 @declares(learns_from="against")

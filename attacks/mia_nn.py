@@ -26,16 +26,25 @@ from bench.plugins.intervals import score_rows
 from bench.plugins.outputs import Outputs, Population, Readout, Scores
 from bench.plugins.removal import FORGOTTEN_TEST
 
-VERSION = 1
+VERSION = 2
 READOUTS = [
-    Readout("mia_nn", "MIA-NN: forgotten class recognised", percent=True, main=True, short="MIA-NN")
+    Readout(
+        "mia_nn",
+        "MIA-NN: forgotten class recognised",
+        percent=True,
+        main=True,
+        short="MIA-NN",
+        undefined="the neighbour of a forgotten class has no validation example to learn from",
+    )
 ]
 
 
 def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:
     if not len(outputs.gone.get(FORGOTTEN_TEST, ())):
         return Scores(
-            READOUTS, [], notes=["mia-nn: not scored, it needs a class that is forgotten"]
+            READOUTS,
+            [],
+            notes=["mia-nn: not scored, it needs a class that is forgotten, with test examples"],
         )
     if len(outputs.retrained) < 2:
         return Scores(
@@ -54,15 +63,20 @@ def mia_nn(outputs: Outputs, *, shadows: Count = 10) -> Scores:
 
 
 def machines(outputs: Outputs, pairs: np.ndarray) -> dict[int, Any]:
-    """For each forgotten class the machine that tells it from its neighbour."""
+    """For each forgotten class the machine that tells it from its neighbour.
+
+    There is none where the neighbour has no validation example.
+    """
     logits = outputs.retrained.logits
     classifiers = {}
-    for gone in np.unique(outputs.gone["forget"]):
+    for gone in np.unique(outputs.gone[FORGOTTEN_TEST]):
         inputs = logits["forget"][pairs][:, outputs.gone["forget"] == gone]
         neighbour = np.bincount(inputs.argmax(-1).ravel()).argmax()
         of_neighbour = outputs.labels["validation"].true == neighbour
         others = logits["validation"][pairs][:, of_neighbour]
         size = min(inputs.shape[1], others.shape[1])
+        if not size:
+            continue
         features = [
             probabilities(side[:, :size]).reshape(-1, outputs.num_classes)
             for side in (inputs, others)
@@ -75,18 +89,20 @@ def machines(outputs: Outputs, pairs: np.ndarray) -> dict[int, Any]:
 def recognised(
     outputs: Outputs, population: Population, rounds: list[tuple[np.ndarray, dict[int, Any]]]
 ) -> np.ndarray:
-    """Share of the forgotten classes' test inputs that each model's machine recognises, [m]."""
-    shares = np.zeros(len(population))
+    """Share of the forgotten classes' test inputs that each model's machine recognises, [m].
+
+    nan where there is no machine for one of the classes.
+    """
+    shares = np.full(len(population), np.nan)
     classes = outputs.gone[FORGOTTEN_TEST]
     for judged, classifiers in rounds:
         chosen = np.isin(population.members, judged)
         if not chosen.any():
             continue
-        claims = np.zeros((chosen.sum(), len(classes)))
+        claims = np.full((chosen.sum(), len(classes)), np.nan)
         for gone, classifier in classifiers.items():
             inputs = population.logits[FORGOTTEN_TEST][chosen][:, classes == gone]
-            if inputs.size:
-                features = probabilities(inputs).reshape(-1, outputs.num_classes)
-                claims[:, classes == gone] = classifier.predict(features).reshape(len(claims), -1)
+            features = probabilities(inputs).reshape(-1, outputs.num_classes)
+            claims[:, classes == gone] = classifier.predict(features).reshape(len(claims), -1)
         shares[chosen] = claims.mean(1)
     return shares

@@ -26,6 +26,7 @@ _MODULE_OF = {
     "Readout": "bench.plugins.outputs",
     "Score": "bench.plugins.outputs",
     "Scores": "bench.plugins.outputs",
+    "Undefined": "bench.plugins.outputs",
     "Panel": "bench.plugins.outputs",
     "Curve": "bench.plugins.outputs",
     "EVERY_ROW": "bench.plugins.outputs",

@@ -27,9 +27,18 @@ def shown(text: object, longest: int = LONGEST) -> str:
     if len(whole) > longest:
         half = longest // 2
         whole = f"{whole[:half]}... ({len(whole):,} characters) ...{whole[-half:]}"
+    return printable(whole)
+
+
+def printable(text: str, keep: str = "") -> str:
+    """The whole text with everything escaped that is neither printable nor one of ``keep``."""
+    if text.isprintable():
+        return text
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in whole
+        letter
+        if letter.isprintable() or letter in keep
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
     )
 
 

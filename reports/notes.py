@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 
-from bench.plugins.rows import RETRAIN
+from bench.plugins.rows import ORIGINAL, RETRAIN
+from bench.reports.undefined import some, undefined_notes
 from bench.results.costs import time_shares
 from bench.results.finished import Finished, Scored
-from bench.results.table import SAME
+from bench.results.table import SAME, number
 
 INTERVALS = (
     "mean ±standard deviation over models [95 % interval over models]; "
     f"{SAME}: not significantly different from its target"
 )
 FEW = 20  # models
+TELLING = ("forgetting", "attack")  # roles of readouts that shall tell forgetting from its absence
 RANKS = (
     "Ranks among the methods: 1 is nearest to the target; methods with equal ranks do not differ "
     "significantly (paired bootstrap over models, Holm, 5 %)"
@@ -30,10 +33,16 @@ def title(run: Scored) -> str:
     record, sizes = run.record, run.record["sizes"]
     count = record["config"]["models"]
     return (
-        f"{record['data']['name']}, {record['scenario']}, {record['model']}: "
+        f"{record['data']['name']}, {scenario_of(record)}, {record['model']}: "
         f"N = {count} model{'s' if count > 1 else ''}, {sizes['forget']} of {sizes['train']} "
         "training examples forgotten"
     )
+
+
+def scenario_of(record: Mapping[str, Any]) -> str:
+    """The scenario as spelled, or the classes that are forgotten as a whole."""
+    names = record.get("forgotten_classes")
+    return f"class removal of {some(names)}" if names else record["scenario"]
 
 
 def footnotes(run: Finished) -> list[str]:
@@ -60,7 +69,7 @@ def warnings(run: Scored) -> list[str]:
     record = run.record
     notes = [*_few_models(record["config"]["models"]), _timing(record)]
     notes += [note for row in record["rows"] for note in row_notes(run, row)]
-    notes += _too_slow(run)
+    notes += [*undefined_notes(run), *_wide_floors(run), *_too_slow(run)]
     notes += dict.fromkeys(run.scores_of.notes)
     if record["data"]["note"]:
         notes.append(f"data: {record['data']['note']}")
@@ -71,11 +80,42 @@ def warnings(run: Scored) -> list[str]:
 
 
 def _few_models(count: int) -> list[str]:
+    if count == 1:
+        return [
+            "N = 1: one model in each row, so nothing can be told about variation; intervals need "
+            "3 models, conclusions 20"
+        ]
     if count < 3:
         return [f"N = {count}: too few models for intervals (3) or for conclusions (20)"]
     if count < FEW:
         return [f"N = {count}: intervals are rough and conclusions early below {FEW} models"]
     return []
+
+
+def _wide_floors(run: Scored) -> list[str]:
+    """A note on the readouts of forgetting by which nothing can be told, or none.
+
+    The rule: what retraining again may score by chance, its 95 % interval, holds the number of the
+    untouched original. Then a model that forgot nothing may score what one that forgot all does.
+    """
+    scores = {(score.row, score.readout): score for score in run.scores_of.scores}
+    titles, is_wide = [], False
+    for readout in run.scores_of.readouts:
+        floor = scores.get((RETRAIN, readout.name))
+        untouched = scores.get((ORIGINAL, readout.name))
+        if readout.role not in TELLING or not floor or not untouched or not floor.interval:
+            continue
+        low, high = floor.interval
+        if low <= untouched.value <= high:
+            titles.append(f"{readout.title} [{number(low, readout)}, {number(high, readout)}]")
+            is_wide |= low < high
+    if not titles:
+        return []
+    advice = "; more models narrow the interval" if is_wide else ""
+    return [
+        "the 95 % interval of retrain holds the original, which forgot nothing: nothing can be "
+        f"told about forgetting by {some(titles)}{advice}"
+    ]
 
 
 def _timing(record: Mapping[str, dict]) -> str:
@@ -97,9 +137,10 @@ def row_notes(run: Scored, row: str) -> list[str]:
             f"model {first['member']}: {first['reason']}; see {first['file']})"
         )
         if record["done"] > 0:
+            alone = ", and nothing can be told about its variation" if record["done"] == 1 else ""
             notes.append(
                 f"{row}: N = {record['done']}, the others' is {count}: do not compare its "
-                "forgetting quality and attacks with theirs"
+                f"forgetting quality and attacks with theirs{alone}"
             )
     texts = [note["text"] for note in record["notes"]]
     notes += [f"{row}: {text} ({texts.count(text)} of {count} models)" for text in unique(texts)]

@@ -106,12 +106,17 @@ def symbol(look: Look, size: float) -> dict[str, Any]:
     return shape | filled | {"linestyle": "none"}
 
 
+def plain(text: str) -> str:
+    """Text that matplotlib draws as it stands: a dollar sign begins no formula."""
+    return text.replace("$", r"\$")
+
+
 def fold(name: str, width: int = 24, lines: int = 2) -> str:
-    """A name on at most so many lines of ``width`` letters, broken between parameters."""
+    """A name to draw, on at most so many lines of ``width`` letters, broken between parameters."""
     parts = textwrap.wrap(name.replace(",", ", "), width, break_on_hyphens=False)
     if len(parts) > lines:
         parts = [*parts[: lines - 1], f"{parts[lines - 1][: width - 1]}…"]
-    return "\n".join(parts)
+    return plain("\n".join(parts))
 
 
 def lay_out(figure: Figure, fix: bool = False) -> None:

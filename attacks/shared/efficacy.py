@@ -29,10 +29,12 @@ def efficacies(
     examples: int = 300,
     pick: str = "spread",
 ) -> np.ndarray:
-    """The efficacy of each model, float64 [m]."""
+    """The efficacy of each model, float64 [m]; nan without examples to learn from."""
     labels = outputs.labels
     kinds = {"retain": labels["retain"].train, against: labels[against].true}
     size = min(examples, *map(len, kinds.values()))
+    if not size:
+        return np.full(len(population), np.nan)
     features = {}
     for part, part_labels in kinds.items():
         last = (size if pick == "first" else len(part_labels)) - 1

@@ -9,8 +9,8 @@ on 400 points from r - width - 2 to r - width + 2, width being the peakier one's
 code compares every value with each of the about 160,000 intervals. Here values are sorted once and
 counted by binary search, epsilon is looked up by the two counts, and right ends of which no
 interval can beat what is known are left out: the same float32 arithmetic, the same epsilons.
-Decisions where the released code stops with an error: if no threshold leaves an epsilon (all values
-of both populations equal), nothing is known of these models, and epsilon is the cap.
+If no threshold leaves an epsilon (all values of both populations are equal), the released code
+stops with an error; here epsilon is nan.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ FEW = 150  # values, up to which looking between neighbours is faster than looki
 
 
 def released_epsilons(unlearned: np.ndarray, retrained: np.ndarray, delta: float) -> np.ndarray:
-    """Epsilon of each example, float64 [examples], from statistics [models, examples]."""
+    """Epsilon of each example, float64 [examples] or nan, from statistics [models, examples]."""
     table = epsilon_table(len(unlearned), delta)
     upper = np.median(retrained, axis=0) > np.median(unlearned, axis=0)
     positive = np.sort(np.where(upper, retrained, unlearned).T)
@@ -58,7 +58,7 @@ def _example(positive: np.ndarray, negative: np.ndarray, table: np.ndarray) -> f
     if max(ranges) > 0 and min(ranges) / max(ranges) < PEAKY:
         return CAP
     best = _double(positive, negative, table, _single(positive, negative, table))
-    return best if best > -np.inf else CAP
+    return best if best > -np.inf else np.nan
 
 
 def _single(positive: np.ndarray, negative: np.ndarray, table: np.ndarray) -> float:

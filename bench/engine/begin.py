@@ -14,7 +14,7 @@ from typing import Any
 from bench.config.load import CONFIG, RUNS, dump_toml
 from bench.config.schema import Config
 from bench.errors import UserError
-from bench.plugins.attack import refuse_overlaps
+from bench.plugins.attack import refuse_overlaps, refuse_unknown_classes
 from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 def check(context: Context) -> None:
     """Raise UserError for a mistake that can be known before any work is done or written."""
     refuse_overlaps(context.attacks.values())
+    refuse_unknown_classes(context.attacks.values(), context.data.classes)
     for label, plugin in context.methods.items():
         check_needs(label, plugin().requirements())
     context.once(audit)

@@ -7,10 +7,12 @@ from, and whether it reads the results of an extra stage.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from bench.config.spelling import unknown
 from bench.errors import UserError
+from bench.outside import shown
 
 if TYPE_CHECKING:
     from bench.plugins.chosen import Plugin
@@ -21,7 +23,12 @@ UNTIL = ("accuracy", "loss")
 
 
 def declares(
-    *, reports: tuple[str, ...] = (), learns_from: str = "", stage: str = "", until: str = ""
+    *,
+    reports: tuple[str, ...] = (),
+    learns_from: str = "",
+    stage: str = "",
+    until: str = "",
+    names_class: str = "",
 ) -> Callable[[Function], Function]:
     """Decorate the function of an attack with what it declares.
 
@@ -39,6 +46,8 @@ def declares(
     until
         What ends relearning, "accuracy" or "loss". The attack has the parameters that
         bench/stages/relearn.py names.
+    names_class
+        Name of the parameter that names one of the data set's classes, or none of them if empty.
 
     Raises
     ------
@@ -51,7 +60,13 @@ def declares(
         raise ValueError(f"until = {until!r}: one of {', '.join(UNTIL)}")
 
     def mark(function: Function) -> Function:
-        vars(function).update(reports=reports, learns_from=learns_from, stage=stage, until=until)
+        vars(function).update(
+            reports=reports,
+            learns_from=learns_from,
+            stage=stage,
+            until=until,
+            names_class=names_class,
+        )
         return function
 
     return mark
@@ -60,6 +75,15 @@ def declares(
 def stage_of(plugin: Plugin) -> str:
     """The extra stage whose results an attack reads, or an empty text."""
     return getattr(plugin.target, "stage", "")
+
+
+def refuse_unknown_classes(plugins: Iterable[Plugin], classes: Sequence[str]) -> None:
+    """Raise UserError where a parameter of an attack names a class that the data set lacks."""
+    for plugin in plugins:
+        parameter = getattr(plugin.target, "names_class", "")
+        name = str(plugin.params[parameter]) if parameter else ""
+        if name and name not in classes:
+            raise unknown(f"class in {plugin.label}", shown(name), [shown(one) for one in classes])
 
 
 def refuse_overlaps(plugins: Iterable[Plugin]) -> None:

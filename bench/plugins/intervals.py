@@ -49,7 +49,8 @@ def score_models(
     ``values``: float [m]; ``reference``: float [m], of the retrained model of each one's pair.
     """
     weights = bootstrap_weights(rng, len(values))
-    difference = values - reference
+    with np.errstate(invalid="ignore"):  # of two infinities
+        difference = values - reference
     return Score(
         row=row,
         readout=readout,
@@ -135,7 +136,8 @@ def jackknife(
     blocks = np.array_split(everyone, min(count, groups))
     left_out = np.array([statistics(np.delete(everyone, block)) for block in blocks])
     size = len(blocks)
-    error = np.sqrt((size - 1) / size * ((left_out - left_out.mean(0)) ** 2).sum(0))
+    with np.errstate(invalid="ignore"):  # of infinities
+        error = np.sqrt((size - 1) / size * ((left_out - left_out.mean(0)) ** 2).sum(0))
     half = stats.t.ppf(0.975, size - 1) * error
     return (
         centre,

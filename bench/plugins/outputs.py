@@ -65,7 +65,7 @@ class Outputs:
     the number of the class that each of them and each forget example had, by part.
     For attacks that declare such a stage: ``untrained``, untrained networks' outputs on Df;
     ``relearning``: how long each row and ``retrained`` took to learn Df again.
-    ``notes``: what a reader must know of the rows.
+    ``notes``: what a reader must know of the rows. ``classes``: the name of each output.
     """
 
     original: Population
@@ -77,6 +77,7 @@ class Outputs:
     untrained: Population | None = None
     relearning: Mapping[str, Relearning] = field(default_factory=dict)
     notes: Sequence[str] = ()
+    classes: Sequence[str] = ()
 
     @property
     def rows_and_retrained(self) -> dict[str, Population]:
@@ -86,6 +87,11 @@ class Outputs:
     @property
     def num_classes(self) -> int:
         return self.original.logits["forget"].shape[2]
+
+    @property
+    def class_names(self) -> list[str]:
+        """The name of each output; its number where names are not known."""
+        return [str(name) for name in self.classes or range(self.num_classes)]
 
     def rng(self, *purpose: str | int) -> np.random.Generator:
         """The generator for one purpose; the same for every row, so rows stay comparable."""
@@ -104,6 +110,7 @@ class Readout:
     ``preference``, the earlier of equals.
     ``time_limit``: the share of retraining's time above which the number does not count.
     ``attack``: whose number it is, as spelled; the harness fills it in.
+    ``undefined``: why a row may have no such number, as it goes on after "because".
     """
 
     name: str
@@ -117,12 +124,15 @@ class Readout:
     preference: int = 1
     time_limit: float | None = None
     attack: str = ""
+    undefined: str = ""
 
 
 @dataclass(frozen=True)
 class Score:
     """One number of one row. Intervals are 95 %, over models; None where there is none.
 
+    A number that cannot be computed is nan: the harness shows a dash, and the reason that the
+    readout gives. In a finished run every number is finite, and what is undefined is None.
     ``spread``: standard deviation over models. ``gap``: value minus target, with an interval that
     knows the noise of both. ``values`` and ``gaps``: per model, where the number is a mean over
     models.
@@ -131,14 +141,27 @@ class Score:
     row: str
     readout: str
     value: float
-    target: float
+    target: float | None
     count: int
     interval: Sequence[float] | None = None
     spread: float | None = None
     gap: float | None = None
     gap_interval: Sequence[float] | None = None
-    values: Sequence[float] = ()
+    values: Sequence[float | None] = ()
     gaps: Sequence[float] = ()
+
+
+@dataclass(frozen=True)
+class Undefined:
+    """A number that does not exist, shown as a dash with the reason in a note.
+
+    ``row``: "retrained" where the target is what does not exist. ``reason``: as it goes on after
+    "because".
+    """
+
+    row: str
+    readout: str
+    reason: str
 
 
 Limits = Sequence[float | None] | None
@@ -228,7 +251,8 @@ class Scores:
 
     ``panels`` and ``curves``: figures, which reports draw without knowing the attack.
     ``replicates``: what comparisons between rows need. ``per_example``: kept for later analyses.
-    ``notes``: what a reader must know, such as why a number is missing.
+    ``notes``: what a reader must know. ``undefined``: numbers that do not exist, with the reason;
+    the harness adds those that are nan or infinite.
     """
 
     readouts: list[Readout]
@@ -238,3 +262,4 @@ class Scores:
     curves: list[Curve] = field(default_factory=list)
     replicates: list[Replicates] = field(default_factory=list)
     per_example: list[PerExample] = field(default_factory=list)
+    undefined: list[Undefined] = field(default_factory=list)

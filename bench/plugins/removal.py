@@ -55,6 +55,7 @@ def without_classes(outputs: Outputs, gone: np.ndarray) -> Outputs:
         rows={row: drop(population) for row, population in outputs.rows.items()},
         labels={part: renumber(part, labels) for part, labels in outputs.labels.items()},
         untrained=outputs.untrained and drop(outputs.untrained),
+        classes=[outputs.class_names[index] for index in kept],
         gone={
             FORGOTTEN_TEST: outputs.labels["test"].true[forgotten],
             "forget": outputs.labels["forget"].true,

@@ -13,7 +13,16 @@ from typing import Any
 import numpy as np
 
 from bench.errors import UserError
-from bench.plugins.outputs import Curve, Panel, PerExample, Readout, Replicates, Score, Scores
+from bench.plugins.outputs import (
+    Curve,
+    Panel,
+    PerExample,
+    Readout,
+    Replicates,
+    Score,
+    Scores,
+    Undefined,
+)
 
 ARRAYS: dict[str, tuple[type, tuple[str, ...]]] = {  # list of scores -> its type, its array fields
     "curves": (Curve, ("x", "y")),
@@ -28,6 +37,7 @@ NAMES = {  # list of scores -> the fields that name something in this run
     "curves": ("panel",),
     "replicates": ("readout",),
     "per_example": ("name",),
+    "undefined": ("readout",),
 }
 
 
@@ -46,6 +56,7 @@ def as_record(scores: Scores) -> dict[str, Any]:
         "panels": [asdict(panel) for panel in scores.panels],
         "arrays": described,
         "notes": scores.notes,
+        "undefined": [asdict(one) for one in scores.undefined],
     }
 
 
@@ -83,6 +94,7 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         record["notes"],
         [Panel(**values) for values in record["panels"]],
         **listed,
+        undefined=[Undefined(**values) for values in record.get("undefined", [])],
     )
 
 
@@ -122,13 +134,17 @@ def with_suffix(scores: Scores, suffix: str) -> Scores:
 
 
 def check_scores(label: str, scores: Scores) -> None:
-    """Raise UserError where an attack gives what is no number, or what it did not announce."""
-    readouts = {readout.name for readout in scores.readouts}
+    """Raise UserError for what an attack did not announce, and for no number without a reason."""
+    reasons = {readout.name: readout.undefined for readout in scores.readouts}
+    for name in [*(s.readout for s in scores.scores), *(u.readout for u in scores.undefined)]:
+        if name not in reasons:
+            raise UserError(f"{label} gave '{name}' but announced {sorted(reasons)}")
     for score in scores.scores:
-        if score.readout not in readouts:
-            raise UserError(f"{label} gave '{score.readout}' but announced {sorted(readouts)}")
-        if not np.isfinite(score.value):
-            raise UserError(f"{label} gave {score.value} for {score.readout} of row {score.row}")
+        if not (np.isfinite(score.value) or reasons[score.readout]):
+            raise UserError(
+                f"{label} gave {score.value} for {score.readout} of row {score.row}: say why in "
+                "the readout (undefined=)"
+            )
     panels = {panel.name: panel for panel in scores.panels}
     for curve in scores.curves:
         if curve.panel not in panels:

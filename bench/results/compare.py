@@ -71,13 +71,14 @@ def gaps(run: Scored, readout: Readout) -> dict[str, Gap]:
 
 
 def _gap(score: Score, replicates: Replicates | None, weights: np.ndarray) -> Gap | None:
-    centre = float("nan") if score.gap is None else score.gap
+    if score.gap is None or score.target is None:
+        return None
     if len(score.gaps) == weights.shape[1]:
-        return Gap(centre, weights @ np.array(score.gaps), False, score.count)
+        return Gap(score.gap, weights @ np.array(score.gaps), False, score.count)
     if replicates is None or not np.isfinite(replicates.values).all():
         return None
     drawn = replicates.values.astype(np.float64) - score.target
-    return Gap(centre, drawn, replicates.kind == "jackknife", score.count)
+    return Gap(score.gap, drawn, replicates.kind == "jackknife", score.count)
 
 
 def differences(readout: Readout, rows: Mapping[str, Gap]) -> list[Comparison]:

@@ -7,6 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from bench.data.split import Split
+from bench.plugins.removal import gone_classes
 from bench.plugins.scores import arrays_of, as_record
 from bench.results.extras import extras
 from bench.results.layout import CURVES, EXTRAS, RECORD, request_folder
@@ -57,6 +61,7 @@ def run_record(context: Context, manifest: Manifest, request: int | None) -> dic
             "classes": list(split.classes),
         },
         "scenario": manifest.labels["scenario"],
+        "forgotten_classes": forgotten_classes(split),
         "split_note": split.note,
         "audit": manifest.audit,
         "model": manifest.labels["model"],
@@ -69,6 +74,13 @@ def run_record(context: Context, manifest: Manifest, request: int | None) -> dic
         "settings": manifest.settings,
         "about": manifest.about,
     }
+
+
+def forgotten_classes(split: Split) -> list[str]:
+    """The classes that are forgotten, where whole classes are and nothing else; else none."""
+    asked = split.train_labels[split.forget]
+    gone = gone_classes(split.train_labels[split.retain], asked)
+    return [split.classes[label] for label in gone] if np.isin(asked, gone).all() else []
 
 
 def _request_record(context: Context, request: int | None) -> dict[str, int]:

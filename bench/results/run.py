@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import UserError
+from bench.outside import printable
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.scores import from_record
 from bench.results.finished import Comparison
@@ -51,7 +52,8 @@ class Run:
             )
             for kind, name in (("curves", CURVES), ("extras", EXTRAS))
         }
-        return cls(folder, record, from_record(record, arrays[CURVES]), arrays[EXTRAS])
+        record = _printable(record)
+        return cls(folder, record, from_record(record, arrays[CURVES]), _printable(arrays[EXTRAS]))
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:
@@ -110,10 +112,30 @@ class Run:
         context = stored_context(self._home, manifest, stages={})
         refuse_incomplete(self._home, context, manifest)
         stored = StoredOutputs(context).at(self.record.get("request"))
-        rows = stored.rows_and_retrained
+        rows = _printable(stored.rows_and_retrained)
         if row not in rows:
             raise UserError(f"no row '{row}' in {self.folder}; rows: {', '.join(rows)}")
         return rows[row]
+
+
+def _printable(value: Any, keep: str = "") -> Any:
+    """The same content without control characters: names may come from anybody's folder.
+
+    Only what plugins say of themselves (``about``) has several lines.
+    """
+    if isinstance(value, str):
+        return printable(value, keep)
+    if isinstance(value, dict):
+        return {
+            printable(name): _printable(inner, "\n" if name == "about" else keep)
+            for name, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_printable(inner, keep) for inner in value]
+    if isinstance(value, np.ndarray) and value.dtype.kind == "U":
+        texts = [printable(str(text)) for text in value.flat]
+        return np.array(texts, dtype=str).reshape(value.shape)
+    return value
 
 
 def _refuse_damaged(folder: Path, name: str) -> None:

@@ -27,7 +27,8 @@ OF_RETRAINED, LOW, HIGH = " (retrained)", "low: ", "as retrain"  # around or ins
 class Shown:
     """A cell as printed; empty texts where there is nothing to print.
 
-    ``same``: not significantly different from the target. ``best``: may be set in bold.
+    ``same``: not significantly different from the target. ``best``: may be set in bold. ``why``:
+    the reason where there is no number.
     """
 
     value: str = NONE
@@ -36,6 +37,7 @@ class Shown:
     high: str = ""
     same: bool = False
     best: bool = False
+    why: str = ""
 
     def __str__(self) -> str:
         """``12.3 ±1.1 ≈ [11.8, 12.9]``: value, spread over models, same-as-target, interval."""
@@ -80,16 +82,22 @@ def main_readouts(run: Scored) -> list[Readout]:
 
     A readout that no row has is left out; a note says why.
     """
-    scored = {score.readout for score in run.scores_of.scores}
-    known = [readout for readout in run.scores_of.readouts if readout.name in scored]
+    known = known_readouts(run)
     return [readout for readout in known if readout.main] or known
+
+
+def known_readouts(run: Scored) -> list[Readout]:
+    """The readouts that some row has a number of, or a reason for having none."""
+    scores = run.scores_of
+    names = {s.readout for s in scores.scores} | {u.readout for u in scores.undefined}
+    return [readout for readout in run.scores_of.readouts if readout.name in names]
 
 
 def target_text(run: Scored, readout: Readout) -> str:
     """Where the column's numbers should be."""
     if readout.target is None:
         targets = (s.target for s in run.scores_of.scores if s.readout == readout.name)
-        target = next(targets, None)
+        target = next((target for target in targets if target is not None), None)
         return NONE if target is None else number(target, readout) + OF_RETRAINED
     if readout.better == "high":
         return HIGH
@@ -106,14 +114,16 @@ def cells(
 ) -> dict[str, dict[str, Shown]]:
     """Row -> readout's name -> cell. ``best``: the rows of a readout that are set in bold."""
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
+    reasons = {(one.row, one.readout): one.reason for one in run.scores_of.undefined}
     bold = best or {}
-    return {
-        row: {
-            r.name: format_score(scores.get((row, r.name)), r, row in bold.get(r.name, ()))
-            for r in readouts
-        }
-        for row in row_order(run)
-    }
+
+    def cell(row: str, readout: Readout) -> Shown:
+        name = row, readout.name
+        if name in reasons:
+            return Shown(why=reasons[name])
+        return format_score(scores.get(name), readout, row in bold.get(readout.name, ()))
+
+    return {row: {r.name: cell(row, r) for r in readouts} for row in row_order(run)}
 
 
 def share_text(share: Share) -> str:

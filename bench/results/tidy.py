@@ -7,7 +7,8 @@ from typing import Any
 
 import pandas as pd
 
-from bench.plugins.outputs import Readout, Score
+from bench.plugins.outputs import Readout, Score, Undefined
+from bench.plugins.rows import RETRAINED
 from bench.results.costs import CARRY, COSTS, SO_FAR, Share, costs, mean_of, shares_so_far
 from bench.results.finished import Scored, row_order
 
@@ -15,10 +16,16 @@ from bench.results.finished import Scored, row_order
 def long_table(run: Scored) -> pd.DataFrame:
     """One line per row and readout, costs included; intervals and gaps as columns.
 
-    Numbers are as computed: those of unit "fraction" are printed in per cent elsewhere.
+    Numbers are as computed: those of unit "fraction" are printed in per cent elsewhere. A number
+    that does not exist is empty; ``undefined`` says why.
     """
     readouts = {readout.name: readout for readout in run.scores_of.readouts}
     lines = [_line(score, readouts[score.readout]) for score in run.scores_of.scores]
+    lines += [
+        _undefined_line(one, readouts[one.readout])
+        for one in run.scores_of.undefined
+        if one.row != RETRAINED  # that is a target, which the lines of other rows lack
+    ]
     for row, cost in costs(run.record).items():
         for name, value in cost.items():
             title, unit = COSTS[name]
@@ -29,6 +36,13 @@ def long_table(run: Scored) -> pd.DataFrame:
     table.insert(0, "scenario", run.record["scenario"])
     table.insert(0, "dataset", run.record["data"]["name"])
     return table
+
+
+def _undefined_line(undefined: Undefined, readout: Readout) -> dict[str, Any]:
+    row, name = undefined.row, undefined.readout
+    unknown = dict.fromkeys(("value", "spread", "low", "high", "target", "gap"))
+    known = {"row": row, "readout": name, "undefined": undefined.reason}
+    return known | unknown | _described(readout)
 
 
 def _line(score: Score, readout: Readout) -> dict[str, Any]:
@@ -46,6 +60,12 @@ def _line(score: Score, readout: Readout) -> dict[str, Any]:
         "gap_low": gap_low,
         "gap_high": gap_high,
         "models": score.count,
+        **_described(readout),
+    }
+
+
+def _described(readout: Readout) -> dict[str, Any]:
+    return {
         "better": readout.better,
         "title": readout.title,
         "unit": "fraction" if readout.percent else "",
@@ -54,7 +74,10 @@ def _line(score: Score, readout: Readout) -> dict[str, Any]:
 
 
 def wide_table(run: Scored) -> pd.DataFrame:
-    """One line per method: each readout's value, spread and interval, then costs; numbers only."""
+    """One line per method: each readout's value, spread and interval, then costs; numbers only.
+
+    Columns without a number are left out, unless a number there is undefined.
+    """
     scores = {(score.row, score.readout): score for score in run.scores_of.scores}
     cost, lines = costs(run.record), []
     for row in row_order(run):
@@ -66,7 +89,9 @@ def wide_table(run: Scored) -> pd.DataFrame:
             line[f"{readout.name}_spread"] = score and score.spread
             line[f"{readout.name}_low"], line[f"{readout.name}_high"] = low, high
         lines.append(line | cost.get(row, {}))
-    return pd.DataFrame(lines).dropna(axis=1, how="all")
+    table = pd.DataFrame(lines)
+    undefined = {one.readout for one in run.scores_of.undefined}
+    return table[[name for name in table if name in undefined or table[name].notna().any()]]
 
 
 def model_table(run: Scored) -> pd.DataFrame:
@@ -74,8 +99,7 @@ def model_table(run: Scored) -> pd.DataFrame:
     lines = []
     for score in run.scores_of.scores:
         members = _members(run, score)
-        unknown: list[float | None] = [None] * len(score.values)
-        gaps: Sequence[float | None] = score.gaps or unknown
+        gaps: Sequence[float | None] = score.gaps or [None] * len(score.values)
         for member, value, gap in zip(members, score.values, gaps, strict=True):
             line = {"row": score.row, "member": member, "readout": score.readout}
             lines.append(line | {"value": value, "gap": gap})

@@ -11,11 +11,11 @@ import numpy as np
 from bench.errors import UserError
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning
 from bench.plugins.removal import gone_classes, without_classes
-from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAINED, UNTRAINED
+from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAIN, RETRAINED, UNTRAINED
 from bench.stages.cell import Cell
 from bench.stages.context import Context
+from bench.stages.learned import learning_notes, unchanged_note
 
-NOT_LEARNT = 0.1  # error of the originals on the forget set from which a reader is warned
 ROUNDING = 1e-4  # of the largest logit
 CERTAIN = 20.0  # logit lead of the constant predictor
 
@@ -47,17 +47,16 @@ def gather(context: Context, request: int | None) -> Outputs:
             population = _first_model(population)
             notes.append(
                 f"{label}: no randomness: its {context.config.models} models from one original "
-                "are one and the same; it counts as N = 1 (originals = each gives it N)"
+                "are one and the same; it counts as N = 1, of which nothing can be told about "
+                "variation (originals = each gives it N)"
             )
         methods[label] = population
+        if len(population) and label != RETRAIN:
+            notes += unchanged_note(label, _given(context, label, request, original), population)
     rows = {ORIGINAL: original} | {label: p for label, p in methods.items() if len(p)}
     labels = read_labels(context, request)
-    wrong = (original.logits["forget"].argmax(-1) != labels["forget"].train).mean()
-    if wrong > NOT_LEARNT:
-        notes.append(
-            f"the originals did not learn the forget set (error {100 * wrong:.1f} %): there is "
-            "little to forget; train longer"
-        )
+    split = context.split_at(request)
+    notes += learning_notes(original, retrained, labels, split.classes)
     rows[CONSTANT] = constant_predictor(original, labels["retain"])
     untrained = None
     if context.has(Cell("untrained", UNTRAINED, 0, request)):
@@ -70,10 +69,16 @@ def gather(context: Context, request: int | None) -> Outputs:
         seed=context.config.seed,
         untrained=untrained,
         notes=notes,
+        classes=split.classes,
     )
-    split = context.split_at(request)
     retained, forgotten = split.train_labels[split.retain], split.train_labels[split.forget]
     return without_classes(outputs, gone_classes(retained, forgotten))
+
+
+def _given(context: Context, label: str, request: int | None, original: Population) -> Population:
+    """The models that a method was given: originals, or its own of the request before."""
+    earlier = context.earlier(request)
+    return read_population(context, label, earlier[-1]) if earlier else original
 
 
 def read_population(

@@ -6,15 +6,19 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from bench.errors import UserError, one_line
+from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
-from bench.plugins.outputs import Outputs, Scores
+from bench.plugins.outputs import Outputs, Readout, Scores, Undefined
 from bench.plugins.rows import UNTRAINED
 from bench.plugins.scores import arrays_of, as_record, check_scores, from_record, merge
+from bench.plugins.undefined import set_apart
+from bench.stages.attempt import attempt
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.gather import StoredOutputs, read_relearning
+from bench.storage.records import canonical_json
 
 
 class ScoreOutputs(Stage):
@@ -56,7 +60,8 @@ class ScoreOutputs(Stage):
             relearning = read_relearning(context, outputs, plugin.label, cell.request)
             outputs = replace(outputs, relearning=relearning)
         start = time.perf_counter()
-        scores = run_attack(plugin, outputs)
+        with attempt(cell):
+            scores = run_attack(plugin, outputs)
         cost = {"time_s": time.perf_counter() - start}
         record = {"attack": plugin.label, "cost": cost, **as_record(scores)}
         return Artefact(record, arrays_of(scores))
@@ -67,32 +72,56 @@ class ScoreOutputs(Stage):
 
 
 def run_attack(plugin: Plugin, outputs: Outputs) -> Scores:
-    """Call an attack; an error in a user's own attack is reported in one line."""
-    try:
-        scores = plugin(outputs)
-        if not isinstance(scores, Scores):
-            raise TypeError(f"returned {type(scores).__name__}, not bench.Scores")
-    except Exception as error:
-        if not plugin.version.startswith("file"):
-            raise
-        raise UserError(
-            f"attack {plugin.label}: {one_line(error)}; models and outputs are kept, "
-            "see bench check, then repeat the command"
-        ) from error
+    """Call an attack; what it gives is checked, and numbers that do not exist are set apart."""
+    scores = plugin(outputs)
+    if not isinstance(scores, Scores):
+        raise TypeError(f"returned {type(scores).__name__}, not bench.Scores")
+    scores = set_apart(scores)
     check_scores(plugin.label, scores)
+    canonical_json(as_record(scores))  # raises for what cannot be stored
     return scores
 
 
 def read_scores(context: Context, request: int | None) -> Scores:
-    """The stored scores of all attacks on one request, in the configuration's order."""
-    by_attack = {}
-    for label in context.attacks:
-        cell = Cell("score", label, request=request)
-        record = context.record(cell)
-        arrays = context.arrays(cell) if "payload" in record else {}
-        scores = from_record(record, arrays)
+    """The stored scores of all attacks on one request, in the configuration's order.
+
+    An attack that failed has a column of dashes. Raises UserError where every attack failed.
+    """
+    cells = {label: Cell("score", label, request=request) for label in context.attacks}
+    failures = {label: _why(context, cell) for label, cell in cells.items()}
+    if all(failures.values()):
+        label, reason = next(iter(failures.items()))
+        raise UserError(f"attack {label}: {reason}")
+    outputs, by_attack = context.once(StoredOutputs).at(request), {}
+    for label, cell in cells.items():
+        reason = failures[label]
+        scores = _dashes(label, reason, outputs) if reason else _stored(context, cell)
         readouts = [replace(readout, attack=label) for readout in scores.readouts]
         by_attack[label] = replace(scores, readouts=readouts)
     together = merge(list(by_attack), list(by_attack.values()))
-    notes = [*context.once(StoredOutputs).at(request).notes, *together.notes]
-    return replace(together, notes=notes)
+    return replace(together, notes=[*outputs.notes, *together.notes])
+
+
+def _stored(context: Context, cell: Cell) -> Scores:
+    record = context.record(cell)
+    return from_record(record, context.arrays(cell) if "payload" in record else {})
+
+
+def _why(context: Context, cell: Cell) -> str:
+    """Why an attack has no scores, and what to do; empty where it has."""
+    if context.has(cell):
+        return ""
+    failure = context.failure(cell)
+    if failure is None:
+        raise RuntimeError(f"{cell} was neither made nor failed")
+    file = context.store.failure_path(cell.stage, context.key(cell))
+    return (
+        f"{shown(failure['reason'])} (traceback in {shown(file)}); models and outputs are kept, "
+        "see bench check, then repeat the command"
+    )
+
+
+def _dashes(label: str, reason: str, outputs: Outputs) -> Scores:
+    """One column without a number in any row."""
+    undefined = [Undefined(row, label, f"the attack failed: {reason}") for row in outputs.rows]
+    return Scores([Readout(label, label, main=True)], [], undefined=undefined)

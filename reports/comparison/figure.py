@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from bench.plugins.outputs import Readout, Score
 from bench.plugins.rows import CONSTANT, RETRAIN
 from bench.reports.comparison.several import Several
-from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, symbol
+from bench.reports.style import FAINT, INK, SHADE, Look, fold, looks, plain, symbol
 from bench.results.table import heading
 
 COLUMNS = 3
@@ -49,7 +49,7 @@ class Axis:
             return [f"{place:g}" for place in self.places]
         texts = [", ".join(self.several.values(p)) for p in range(len(self.places))]
         width = max(8, 44 // len(texts))
-        return ["\n".join(textwrap.wrap(text, width)[:3]) for text in texts]
+        return [plain("\n".join(textwrap.wrap(text, width)[:3])) for text in texts]
 
     @property
     def label(self) -> str:
@@ -74,10 +74,11 @@ class Axis:
 
 
 def panels(several: Several) -> dict[str, Callable[[Axes], None]]:
-    """By heading, what draws a main readout or a cost over the settings."""
+    """By heading, what draws a main readout or a cost over the settings, if there are numbers."""
     readouts: dict[str, Callable[[Axes], None]] = {
         heading(readout): partial(draw_readout, several=several, readout=readout)
         for readout in several.readouts
+        if _scores(several, readout)
     }
     costs = {
         name: partial(draw_cost, several=several, name=name)
@@ -87,9 +88,11 @@ def panels(several: Several) -> dict[str, Callable[[Axes], None]]:
     return readouts | costs
 
 
-def over_settings(several: Several) -> Figure:
+def over_settings(several: Several) -> Figure | None:
     """All main readouts and costs as panels of one figure, with a legend beneath."""
     rows, drawn = _rows(several), panels(several)
+    if not drawn:
+        return None
     columns = min(COLUMNS, len(drawn))
     lines = -(-len(drawn) // columns)
     legend = 0.17 * -(-len(rows) // columns) + 0.15
@@ -98,12 +101,12 @@ def over_settings(several: Several) -> Figure:
     plots = list(figure.subplots(lines, columns, squeeze=False).flat)
     for place, (name, draw) in enumerate(drawn.items()):
         draw(plots[place])
-        plots[place].set_title("\n".join(textwrap.wrap(name, 40)), fontsize=9)
+        plots[place].set_title(plain("\n".join(textwrap.wrap(name, 40))), fontsize=9)
         if place + columns >= len(drawn):  # lowest of its column
-            plots[place].set_xlabel(Axis(several).label)
+            plots[place].set_xlabel(plain(Axis(several).label))
     for axes in plots[len(drawn) :]:
         axes.set_axis_off()
-    figure.suptitle(f"{several.title}\n{READING}", fontsize=9)
+    figure.suptitle(plain(f"{several.title}\n{READING}"), fontsize=9)
     style = looks(several.rows)
     handles = [
         Line2D([], [], label=fold(row, 40, 1), **(symbol(style[row], 5) | style[row]))
@@ -197,6 +200,6 @@ def _draw_floor(axes: Axes, several: Several, readout: Readout, floor: Mapping[i
         ends = [[scale * end for end in s.interval or (s.value, s.value)] for s in scores]
         low, high = zip(*ends, strict=True)
         axes.fill_between(xs, low, high, color=SHADE, alpha=0.45, linewidth=0)
+        targets = [float("nan") if s.target is None else scale * s.target for s in scores]
         if readout.better != "high":
-            targets = [scale * score.target for score in scores]
             axes.plot(xs, targets, color=INK, linewidth=0.9, linestyle=":")

@@ -8,8 +8,10 @@ import pandas as pd
 
 from bench.reports.comparison.several import Several
 from bench.reports.comparison.table import grid_of, notes_of
+from bench.reports.notes import of_each
 from bench.reports.tables.latex import PREAMBLE, grid_latex
 from bench.reports.tables.text import csv_text, json_text, page_of_grid, run_values
+from bench.reports.undefined import undefined_notes
 from bench.results.tidy import long_table, model_table, wide_table
 
 
@@ -42,7 +44,9 @@ def several_markdown(several: Several) -> str:
 
 def several_latex(several: Several) -> str:
     """One table, a rule between runs."""
-    return PREAMBLE + grid_latex(grid_of(several), several.name, several.title)
+    runs = dict(zip(several.labels, several.runs, strict=True))
+    notes = of_each(runs, lambda run: undefined_notes(run, several.readouts))
+    return PREAMBLE + grid_latex(grid_of(several), several.name, several.title, notes)
 
 
 def several_json(several: Several) -> str:

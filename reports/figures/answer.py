@@ -15,7 +15,7 @@ from matplotlib.ticker import FuncFormatter
 from bench.plugins.outputs import Readout, Score
 from bench.plugins.rows import CONSTANT
 from bench.reports.figures.panels import GUIDE, Drawing, add_floor
-from bench.reports.style import FAINT, INK, fold, lay_out, symbol
+from bench.reports.style import FAINT, INK, fold, lay_out, plain, symbol
 from bench.results.costs import time_shares
 from bench.results.finished import Finished, Scored
 from bench.results.table import TIME, heading
@@ -24,8 +24,8 @@ LINE = 0.17  # inches of a name
 
 
 def in_role(run: Scored, role: str) -> list[Readout]:
-    """The readouts in a role that some row has a number of, the preferred one first."""
-    scored = {score.readout for score in run.scores_of.scores}
+    """The readouts in a role that some drawn row has a number of, the preferred one first."""
+    scored = {score.readout for score in run.scores_of.scores if score.row != CONSTANT}
     known = [r for r in run.scores_of.readouts if r.role == role and r.name in scored]
     return sorted(known, key=lambda readout: readout.preference)
 
@@ -33,7 +33,7 @@ def in_role(run: Scored, role: str) -> list[Readout]:
 def measures(run: Scored) -> list[Readout]:
     """Up to two readouts of forgetting: what models say of Df, and what an attacker makes of it.
 
-    Where no attacker ran, two of what models say.
+    Where no attacker's number exists, two of what models say.
     """
     said, attacked = in_role(run, "forgetting"), in_role(run, "attack")
     return [*said[:1], *attacked[:1]] if attacked else said[:2]
@@ -120,12 +120,12 @@ def _wide(shown: Tradeoff) -> Figure:
 
 
 def _horizontal(across: Readout | None) -> str:
-    return TIME if across is None else heading(across)
+    return TIME if across is None else plain(heading(across))
 
 
 def _vertical(readout: Readout) -> str:
-    wanted = {"target": "nearer to the line is better"}
-    return f"{heading(readout)}\n{wanted.get(readout.better, f'{readout.better}er is better')}"
+    wanted = "nearer to the line" if readout.better == "target" else f"{readout.better}er"
+    return f"{plain(heading(readout))}\n{wanted} is better"
 
 
 def _panel(axes: Axes, shown: Tradeoff, forgetting: Readout, across: Readout | None) -> None:
@@ -151,8 +151,9 @@ def _frame(axes: Axes, shown: Tradeoff, readout: Readout) -> None:
     scale = _scale(readout)
     scores = [shown.drawing.scores[row, readout.name] for row in shown.rows_with(readout)]
     ends = [end for score in scores for end in _ends(score, scale)]
-    if readout.better != "high":
-        ends.append(scale * scores[0].target)
+    targets = [score.target for score in scores if score.target is not None]
+    if readout.better != "high" and targets:
+        ends.append(scale * targets[0])
     add_floor(axes, shown.drawing, readout, across=True)
     room = 0.06 * (max(ends) - min(ends) or 1)
     axes.set_ylim(min(ends) - room, max(ends) + room)
@@ -178,7 +179,7 @@ def _against_cost(axes: Axes, shown: Tradeoff, forgetting: Readout) -> None:
         score = shown.drawing.scores[row, forgetting.name]
         _point(axes, shown.drawing, row, value, score, forgetting)
     axes.set_xscale("log")
-    low, high = min(share.values()), max(*share.values(), 1)
+    low, high = min([*share.values(), 1]), max([*share.values(), 1])
     axes.set_xlim(low / 1.6, high * 1.6)
     axes.minorticks_off()
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _place: f"{value:g}"))

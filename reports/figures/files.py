@@ -18,7 +18,7 @@ from bench.reports.figures.answer import answer
 from bench.reports.figures.panels import Drawing, add_line, draw, frame_lines
 from bench.reports.figures.readouts import readouts
 from bench.reports.notes import title
-from bench.reports.style import SETTINGS, fold, lay_out
+from bench.reports.style import SETTINGS, fold, lay_out, plain
 from bench.results.finished import Finished
 from bench.results.table import number
 from bench.storage.files import write_atomic
@@ -78,12 +78,12 @@ def overlay(drawing: Drawing, panels: Sequence[Panel]) -> Figure:
             value = drawing.interval_of(first, row)
             add_line(axes, drawing, panel, row, f"{name}  {value}")
         frame_lines(axes, drawing, panel)
-        axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+        axes.set(xlabel=plain(panel.xlabel), ylabel=plain(panel.ylabel))
         if panel.diagonal:
             axes.set_aspect("equal")
-    figure.suptitle(f"{first.title}\n{title(drawing.run)}", fontsize=9)
+    figure.suptitle(plain(f"{first.title}\n{title(drawing.run)}"), fontsize=9)
     handles = plots[0].get_legend_handles_labels()
-    words = _legend_title(drawing, first)
+    words = plain(_legend_title(drawing, first))
     figure.legend(*handles, title=words, loc="outside lower center", ncols=2)
     return figure
 
@@ -115,10 +115,10 @@ def grid(drawing: Drawing, panel: Panel) -> Figure:
         axes.set_title(headings[place])
         lowest = place + columns >= len(rows)  # of its column
         axes.tick_params(labelbottom=lowest, labelleft=place % columns == 0)
-    figure.supxlabel(panel.xlabel, fontsize=9)
-    figure.supylabel(panel.ylabel, fontsize=9)
+    figure.supxlabel(plain(panel.xlabel), fontsize=9)
+    figure.supylabel(plain(panel.ylabel), fontsize=9)
     grey = f"\ngrey: {panel.behind}" if panel.behind else ""
-    figure.suptitle(f"{panel.title}. {title(drawing.run)}{grey}", fontsize=9)
+    figure.suptitle(plain(f"{panel.title}. {title(drawing.run)}{grey}"), fontsize=9)
     return figure
 
 
@@ -126,4 +126,4 @@ def _heading(drawing: Drawing, panel: Panel, row: str) -> str:
     """The row's name, folded between parameters, and its number."""
     name, value = fold(row, 32, 3), drawing.number_of(panel, row)
     between = "\n" if "\n" in name else "   "
-    return f"{name}{between}{panel.symbol} {value}" if value else name
+    return f"{name}{between}{plain(panel.symbol)} {value}" if value else name

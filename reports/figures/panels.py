@@ -5,7 +5,7 @@ A reader of ``Panel`` in ``bench.plugins.outputs`` knows what each kind needs; h
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,9 +15,9 @@ from matplotlib.ticker import MaxNLocator
 from bench.plugins.outputs import EVERY_ROW, Curve, Panel, Readout, Score
 from bench.plugins.removal import FORGOTTEN_TEST
 from bench.plugins.rows import RETRAIN
-from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker
+from bench.reports.style import FAINT, INK, MARKERS, SHADE, looks, marker, plain
 from bench.results.finished import Finished, row_order
-from bench.results.table import number
+from bench.results.table import NONE, number
 
 CLASSES = Panel(
     "called",
@@ -39,6 +39,7 @@ class Drawing:
         self.looks = looks(self.rows)
         self.scores = {(score.row, score.readout): score for score in run.scores_of.scores}
         self.readouts = {readout.name: readout for readout in run.scores_of.readouts}
+        self.undefined = {(one.row, one.readout) for one in run.scores_of.undefined}
         panels, curves = _classes(run)
         self._curves = {
             (curve.panel, curve.row, curve.behind): curve
@@ -83,18 +84,24 @@ class Drawing:
         peaks = [shares(panel, curve).max() for curve in curves]
         own = sorted(p for p, curve in zip(peaks, curves, strict=True) if not curve.behind)
         grey = [p for p, curve in zip(peaks, curves, strict=True) if curve.behind]
-        return 1.15 * max(own[(len(own) - 1) // 2], *grey, 0)
+        return 1.15 * max(own[(len(own) - 1) // 2], *grey, 0) or 1.0
 
     def number_of(self, panel: Panel, row: str) -> str:
         """The number in a row's heading; empty where it has none."""
         score, readout = self.score(row, panel.readout), self.readouts.get(panel.readout)
-        return "" if score is None or readout is None else number(score.value, readout)
+        if score is None or readout is None:
+            return self._dash(panel, row)
+        return number(score.value, readout)
+
+    def _dash(self, panel: Panel, row: str) -> str:
+        """A dash where the number of a row does not exist; empty where none was announced."""
+        return NONE if (row, panel.readout) in self.undefined else ""
 
     def interval_of(self, panel: Panel, row: str) -> str:
         """That number with its unit and its 95 % interval."""
         score, readout = self.score(row, panel.readout), self.readouts.get(panel.readout)
         if score is None or readout is None:
-            return ""
+            return self._dash(panel, row)
         text = number(score.value, readout) + (" %" if readout.percent else "")
         if score.interval is None:
             return text
@@ -161,8 +168,8 @@ def _bin_limits(drawing: Drawing, panel: Panel) -> tuple[float, float]:
     edges = np.asarray(panel.edges)
     room = 2.5 * (edges[1] - edges[0])
     return (
-        edges[:-1][used].min() - room if low is None else low,
-        edges[1:][used].max() + room if high is None else high,
+        min(edges[:-1][used], default=edges[0]) - room if low is None else low,
+        max(edges[1:][used], default=edges[-1]) + room if high is None else high,
     )
 
 
@@ -204,13 +211,20 @@ def frame_lines(axes: Axes, drawing: Drawing, panel: Panel) -> None:
     xlim, ylim = panel.xlim, panel.ylim
     curves = [curve for curve in drawing.all_curves(panel) if not curve.behind]
     if panel.xscale == "log" and xlim is not None and not xlim[0]:
-        xlim = (min(curve.x[curve.x > 0].min() for curve in curves), xlim[1])
+        xlim = (_smallest([curve.x for curve in curves], xlim[1]), xlim[1])
     if panel.yscale == "log" and ylim is not None and not ylim[0]:
-        ylim = xlim if panel.diagonal else (min(c.y[c.y > 0].min() for c in curves), ylim[1])
+        ylim = xlim if panel.diagonal else (_smallest([c.y for c in curves], ylim[1]), ylim[1])
     axes.set(xscale=panel.xscale, yscale=panel.yscale, xlim=xlim, ylim=ylim)
     if panel.diagonal:
         guess = np.linspace(*axes.get_xlim(), 200)
         axes.plot(guess, guess, color=FAINT, linewidth=0.8, zorder=0)
+
+
+def _smallest(values: Sequence[np.ndarray], highest: float | None) -> float:
+    """The smallest positive value; a thousandth of the axis' end where there is none below it."""
+    end = 1.0 if highest is None else highest
+    joined = np.concatenate(values)
+    return min(joined[(joined > 0) & (joined < end)], default=end / 1000)
 
 
 def _bars(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
@@ -221,9 +235,9 @@ def _bars(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
     if grey is not None:
         axes.bar(places, grey.y, 0.9, color=SHADE)
     axes.bar(places, own.y, 0.45, color=drawing.looks[row]["color"])
-    axes.set_xticks(places, panel.labels)
+    axes.set_xticks(places, [plain(label) for label in panel.labels])
     highest = max(curve.y.max() for curve in drawing.all_curves(panel))
-    axes.set(xlim=(-0.7, len(places) - 0.3), ylim=panel.ylim or (0, 1.05 * highest))
+    axes.set(xlim=(-0.7, len(places) - 0.3), ylim=panel.ylim or (0, 1.05 * highest or 1.0))
     if max(map(len, panel.labels)) > 2:
         axes.tick_params(axis="x", rotation=90)
 
@@ -233,10 +247,12 @@ def _dots(axes: Axes, drawing: Drawing, panel: Panel, row: str) -> None:
     scores = drawing.dots_of(panel, row)
     scale = 100 if any(drawing.readouts[name].percent for name in panel.readouts) else 1
     for place, score in scores.items():
-        axes.plot([scale * score.target] * 2, [place - 0.34, place + 0.34], color=SHADE, lw=4)
+        if score.target is not None:
+            ends = [place - 0.34, place + 0.34]
+            axes.plot([scale * score.target] * 2, ends, color=SHADE, lw=4)
     add_dots(axes, drawing, {place: (row, score) for place, score in scores.items()}, scale)
     axes.set(xlim=panel.xlim, ylim=(len(panel.labels) - 0.5, -0.5))
-    axes.set_yticks(range(len(panel.labels)), panel.labels)
+    axes.set_yticks(range(len(panel.labels)), [plain(label) for label in panel.labels])
 
 
 def add_floor(axes: Axes, drawing: Drawing, readout: Readout, across: bool = False) -> None:
@@ -250,7 +266,7 @@ def add_floor(axes: Axes, drawing: Drawing, readout: Readout, across: bool = Fal
     low, high = (scale * end for end in floor.interval or (floor.value, floor.value))
     band, line = (axes.axhspan, axes.axhline) if across else (axes.axvspan, axes.axvline)
     band(low, high, color=SHADE, alpha=0.45, linewidth=0)
-    if readout.better != "high":
+    if readout.better != "high" and floor.target is not None:
         line(scale * floor.target, **GUIDE)
 
 

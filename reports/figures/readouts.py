@@ -10,9 +10,9 @@ from matplotlib.ticker import MaxNLocator
 
 from bench.plugins.outputs import Readout
 from bench.reports.figures.panels import Drawing, add_dots, add_floor
-from bench.reports.style import FAINT, fold
+from bench.reports.style import FAINT, fold, plain
 from bench.results.finished import Finished
-from bench.results.table import heading, main_readouts
+from bench.results.table import NONE, heading, main_readouts
 
 COLUMNS = 8  # readouts side by side
 
@@ -51,7 +51,11 @@ def _column(axes: Axes, drawing: Drawing, readout: Readout) -> None:
         if drawing.score(row, readout.name)
     }
     add_dots(axes, drawing, scores, scale)
+    for place, row in enumerate(drawing.rows):
+        if (row, readout.name) in drawing.undefined:
+            axes.text(0.5, place, NONE, ha="center", va="center", transform=across)
     axes.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 5, 10]))
+    axes.tick_params(axis="x", labelbottom=bool(scores), length=3 if scores else 0)
     axes.tick_params(axis="y", length=0)
     axes.spines["left"].set_visible(False)
-    axes.set_title("\n".join(textwrap.wrap(heading(readout), 17)), fontsize=8)
+    axes.set_title(plain("\n".join(textwrap.wrap(heading(readout), 17))), fontsize=8)

@@ -13,7 +13,7 @@ from bench.reports.comparison.table import grid_of
 from bench.reports.figures.answer import answer, measures, utility
 from bench.reports.figures.panels import Drawing
 from bench.reports.figures.readouts import readouts as readouts_figure
-from bench.reports.notes import BOLD, RANKS, footnotes, row_notes, title
+from bench.reports.notes import BOLD, RANKS, footnotes, row_notes, scenario_of, title
 from bench.reports.page.about import parts
 from bench.reports.page.forgotten import errors_by_group, predictions, samples
 from bench.reports.page.sheets import Sheet
@@ -38,6 +38,7 @@ def run_html(run: Finished) -> str:
         .get_template("run.html")
         .render(
             title=title(run),
+            scenario=scenario_of(record),
             record=record,
             run_name=run.folder.resolve().name,
             **_figures(run),

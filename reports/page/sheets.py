@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from bench.plugins.outputs import Panel
 from bench.reports.figures.panels import Drawing, draw
 from bench.reports.page.svg import anchor, body, element, on_page
-from bench.reports.style import lay_out
+from bench.reports.style import lay_out, plain
 
 WIDTH, HEIGHT = 3.1, 2.1  # inches of one panel
 
@@ -28,7 +28,7 @@ class Sheet:
             self.figure = Figure(figsize=(WIDTH, HEIGHT), layout="constrained")
             self.axes = self.figure.subplots()
             draw(self.axes, drawing, panel, self.rows[0])
-            self.axes.set(xlabel=panel.xlabel, ylabel=panel.ylabel)
+            self.axes.set(xlabel=plain(panel.xlabel), ylabel=plain(panel.ylabel))
             lay_out(self.figure, fix=True)  # all rows have the axes of the first
             self._clear()
             self.box, frame = body(self.figure, f"frame-{self.name}")

@@ -4,15 +4,26 @@ from __future__ import annotations
 
 import re
 import textwrap
+from collections.abc import Sequence
 
 import pandas as pd
 
 from bench.plugins.outputs import Readout
 from bench.reports.notes import BOLD, title
 from bench.reports.tables.grid import Grid, Line, by_attack, single
+from bench.reports.undefined import undefined_notes
 from bench.results.compare import bold_rows
 from bench.results.finished import Finished
-from bench.results.table import NONE, OF_RETRAINED, SAME, TARGET, Shown, heading, main_readouts
+from bench.results.table import (
+    NONE,
+    OF_RETRAINED,
+    SAME,
+    TARGET,
+    Shown,
+    heading,
+    known_readouts,
+    main_readouts,
+)
 
 COLUMNS = 6  # readouts in a table
 PREAMBLE = (
@@ -44,21 +55,25 @@ def escape(text: str) -> str:
 
 def run_latex(run: Finished) -> str:
     """The main comparison, then each attack's readouts, as many to a table as can be read."""
-    best, scored = bold_rows(run.compared), {s.readout for s in run.scores_of.scores}
+    best, given = bold_rows(run.compared), known_readouts(run)
     tables = []
     for name, readouts in {"main": main_readouts(run), **by_attack(run.scores_of.readouts)}.items():
-        known = [readout for readout in readouts if readout.name in scored]
+        known = [readout for readout in readouts if readout in given]
         main = name == "main"
         caption = f"{title(run)}{'' if main else f'; {name}'}"
         for start in range(0, len(known), COLUMNS):
-            grid = single(run, known[start : start + COLUMNS], best, time=main)
+            columns = known[start : start + COLUMNS]
             label = f"{run.folder.resolve().name}-{name}-{start // COLUMNS + 1}"
-            tables.append(grid_latex(grid, label, caption))
+            notes = undefined_notes(run, columns)
+            tables.append(grid_latex(single(run, columns, best, time=main), label, caption, notes))
     return PREAMBLE + "\n".join(tables)
 
 
-def grid_latex(grid: Grid, label: str, caption: str) -> str:
-    """A comparison as a floating table, as wide as a line at most; a rule between its sections."""
+def grid_latex(grid: Grid, label: str, caption: str, notes: Sequence[str] = ()) -> str:
+    """A comparison as a floating table, as wide as a line at most; a rule between its sections.
+
+    ``notes``: what the caption says besides how to read the table.
+    """
     frame = pd.DataFrame([_texts(line) for line in grid.lines], columns=_headings(grid))
     body = frame.style.hide(axis="index").to_latex(
         column_format="l" * (len(grid.settings) + 1) + "r" * (len(grid.readouts) + len(grid.costs)),
@@ -66,7 +81,7 @@ def grid_latex(grid: Grid, label: str, caption: str) -> str:
         sparse_columns=False,
     )
     name = re.sub(r"[^a-z0-9]+", "-", label.lower()).strip("-")
-    words = f"{caption}. {BOLD[0].upper()}{BOLD[1:]}."
+    words = f"{caption}." + "".join(f" {text[0].upper()}{text[1:]}." for text in (BOLD, *notes))
     return "\n".join(
         [
             r"\begin{table}",

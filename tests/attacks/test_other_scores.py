@@ -35,9 +35,12 @@ def test_two_class_readouts_by_hand():
     found = two_class(logits, np.array([0, 0, 1, 1]))
     assert found[:, 0] == pytest.approx([3 / 4, 2 / 3, 1, 0.8])
     nothing_claimed = two_class(-np.abs(logits) * [0, 1], np.array([0, 0, 1, 1]))
-    assert nothing_claimed[1:, 0].tolist() == [0, 0, 0]
-    one_class = two_class(logits, np.zeros(4, dtype=int))
-    assert one_class[0, 0] == 0.5
+    assert np.isnan(nothing_claimed[1, 0])
+    assert nothing_claimed[2:, 0].tolist() == [0, 0]
+    assert np.isnan(two_class(logits, np.zeros(4, dtype=int))).all()
+    assert np.isnan(two_class(logits, np.ones(4, dtype=int))).all()
+    other = two_class(logits, np.array([0, 0, 1, 1]), positive=0)
+    assert other[:, 0] == pytest.approx([3 / 4, 1, 1 / 2, 2 / 3])
 
 
 def test_two_class_readouts_are_there_for_two_classes_only():
