@@ -22,6 +22,7 @@ from bench import seeds
 from bench.config.schema import Config
 from bench.data.split import Split
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
 from bench.plugins.scenario import TrainingSet
@@ -166,7 +167,8 @@ def _grouped(data: Data) -> dict[str, Any]:
     if data.groups is None:
         return {}
     names, numbers = np.unique(data.groups, return_inverse=True)
-    return {"groups": numbers.astype(np.int32), "group_names": names}
+    printable = np.array([shown(name) for name in names])
+    return {"groups": numbers.astype(np.int32), "group_names": printable}
 
 
 def with_samples(split: Split, data: Data) -> Split:

@@ -18,7 +18,8 @@ import numpy as np
 
 from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.decoding import drop_unreadable, load_centres
+from bench.data.decoding import load_centres
+from bench.data.faults import drop_unreadable
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
