@@ -45,7 +45,8 @@ def drop_unreadable(
     if severe and broken == "stop":
         raise UserError(
             f"{len(severe)} of {len(paths)} images are not 8-bit RGB that can be read; repair or "
-            "remove them, or go on without them by [broken=skip]:\n" + _list(paths, faults, severe)
+            "remove them, or go on by [broken=skip], which leaves out those that cannot be read "
+            "and converts the others:\n" + _list(paths, faults, severe)
         )
     lost = [place for place, kind in worst.items() if kind == Kind.LOST]
     if lost and len(lost) == len(paths):

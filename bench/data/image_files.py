@@ -25,7 +25,9 @@ FORMATS = (
     "AVIF", "BMP", "DIB", "GIF", "JPEG", "JPEG2000", "PCX", "PNG", "PPM", "QOI", "SGI", "TGA",
     "TIFF", "WEBP",
 )  # fmt: skip
-MOST_PIXELS = 72_000_000  # of one image; a small file may claim any size
+HEAVY = ("JPEG2000", "WEBP")  # their decoders keep several copies of an image
+MOST_PIXELS = 72_000_000  # of one image, half as many of a heavy format; a file may claim any size
+MOST_SCANS = 100  # of a progressive JPEG: each passes over all pixels, however few bytes it takes
 
 
 class ImageFiles:
@@ -131,12 +133,24 @@ def read_rgb(path: str, smallest: int = 0, scale: int = 0) -> tuple[Image.Image,
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Pillow, about details of a file that do not matter
         with Image.open(path, formats=FORMATS) as image:
-            size = image.size
-            for width, height in (size, _scaled(*size, scale) if scale else size):
-                if width * height > MOST_PIXELS:
-                    raise ValueError(f"{width} x {height} pixels, more than {MOST_PIXELS}")
-            if min(size) < smallest:
-                raise ValueError(
-                    f"{size[0]} x {size[1]} pixels, smaller than {smallest} x {smallest}"
-                )
+            if min(image.size) < smallest:
+                raise ValueError(f"{_words(image.size)}, smaller than {smallest} x {smallest}")
+            _refuse_huge(path, image, _scaled(*image.size, scale) if scale else image.size)
             return upright_rgb(image)
+
+
+def _refuse_huge(path: str, image: Image.Image, later: tuple[int, int]) -> None:
+    """Raise ValueError if it would take much time or memory to decode and resize an image."""
+    most = MOST_PIXELS // (1 + (image.format in HEAVY))
+    for size in (image.size, later):
+        if size[0] * size[1] > most:
+            raise ValueError(f"{_words(size)}, more than {most:,}")
+    if image.info.get("progressive"):
+        with open(path, "rb") as file:
+            scans = file.read().count(b"\xff\xda")
+        if scans > MOST_SCANS:
+            raise ValueError(f"a progressive JPEG of {scans} scans, more than {MOST_SCANS}")
+
+
+def _words(size: tuple[int, int]) -> str:
+    return f"{size[0]} x {size[1]} pixels"

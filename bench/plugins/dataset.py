@@ -12,6 +12,8 @@ from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 from bench.outside import shown
 
+LONGEST_NAME = 255  # characters of a class name: what disks allow for a folder
+
 
 @dataclass(frozen=True)
 class Data:
@@ -55,7 +57,9 @@ class Data:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "name", shown(self.name))
-        object.__setattr__(self, "classes", tuple(shown(name) for name in self.classes))
+        object.__setattr__(
+            self, "classes", tuple(shown(name, LONGEST_NAME) for name in self.classes)
+        )
         self._check_shape()
         if self.labels.shape != self.images.shape[:1]:
             raise UserError(f"{self.name}: {len(self.images)} images, {len(self.labels)} labels")

@@ -26,7 +26,7 @@ from bench.plugins.dataset import Data
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
 PARTS = ("train", "val", "test")
 COLUMNS = {"family_id", "person_id", "age_class", "image_path"}
 

@@ -22,7 +22,7 @@ from bench.errors import UserError
 from bench.outside import reading, shown
 from bench.plugins.dataset import Data
 
-VERSION = 1
+VERSION = 2
 NAME = "tiny-imagenet"
 SIDE = 64
 
