@@ -9,16 +9,28 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from typing import Protocol
 
 import numpy as np
 import torch
 
 from bench.data.augmentation import Augment, crop_flip, detector, example_seeds
-from bench.data.image_files import ImageFiles
 from bench.errors import UserError
 
 WHITE = 255.0
 FEW = 8  # batches: one process reads them before others have started
+
+
+class OnDemand(Protocol):
+    """Images that are decoded when they are needed, such as ``ImageFiles``."""
+
+    side: int
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, at: int, /) -> np.ndarray: ...
+
+    def whole(self, place: int) -> np.ndarray: ...
 
 
 class Pool(ABC):
@@ -130,7 +142,7 @@ class Files(Pool):
     what = "images that are decoded on demand"
     augments = ("none", "detector")
 
-    def __init__(self, files: ImageFiles, device: torch.device, crop: int = 96, workers: int = 0):
+    def __init__(self, files: OnDemand, device: torch.device, crop: int = 96, workers: int = 0):
         self._files, self._crop, self._workers = files, crop, workers
         self.device = device
 
@@ -139,7 +151,7 @@ class Files(Pool):
 
     @property
     def size(self) -> tuple[int, ...]:
-        return self._files.shape[1:3]
+        return self._files.side, self._files.side
 
     def inputs(self, index: torch.Tensor) -> torch.Tensor:
         return next(self._plain([index]))
@@ -163,7 +175,7 @@ class Files(Pool):
 class _Reading(torch.utils.data.Dataset[torch.Tensor]):
     """What a decoding process needs: the files, and their seeds if they are augmented."""
 
-    def __init__(self, files: ImageFiles, seeds: torch.Tensor | None, crop: int):
+    def __init__(self, files: OnDemand, seeds: torch.Tensor | None, crop: int):
         self.files, self.seeds, self.crop = files, seeds, crop
 
     def __getitem__(self, place: int) -> torch.Tensor:
@@ -213,7 +225,7 @@ class Rows(Pool):
 
 
 def pool_of(
-    images: np.ndarray | ImageFiles,
+    images: np.ndarray | OnDemand,
     scale: float | None,
     crop: int,
     device: torch.device,
@@ -234,7 +246,7 @@ def pool_of(
     workers
         Processes that decode files.
     """
-    if isinstance(images, ImageFiles):
+    if not isinstance(images, np.ndarray):
         return Files(images, device, crop, workers)
     pixels = torch.from_numpy(images).permute(0, 3, 1, 2)
     pixels = pixels.contiguous(memory_format=torch.channels_last)

@@ -28,6 +28,7 @@ from bench.storage.provenance import provenance
 from bench.storage.store import content_key
 
 log = logging.getLogger(__name__)
+LONGEST_NAME = 150  # characters of a folder's name before its digest; 255 are what disks allow
 
 
 def check(context: Context) -> None:
@@ -72,7 +73,8 @@ def run_folder(context: Context) -> Path:
     config, data = context.config, context.data
     name = f"{data.name}-{context.scenario.label}-{config.models}"
     digest = content_key(config=config.identity(), data=data.fingerprint)[:8]
-    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
+    readable = re.sub(r"[^A-Za-z0-9.]+", "-", name)[:LONGEST_NAME]
+    return Path(config.out) / RUNS / f"{readable}-{digest}"
 
 
 def write_beginning(context: Context, cells: Sequence[Cell]) -> tuple[Path, Manifest]:

@@ -11,6 +11,9 @@ import numpy as np
 from bench.data.copies import copy_numbers
 from bench.data.image_files import ImageFiles
 from bench.errors import UserError
+from bench.outside import shown
+
+LONGEST_NAME = 255  # characters of a class name: what disks allow for a folder
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,7 @@ class Data:
     labels
         int64 [n], indices into ``classes``.
     classes
-        Names of the classes.
+        Names of the classes; what cannot be printed in them (and in ``name``) is shown escaped.
     scale
         Pixel value of white; None for a table. The harness does not standardise tables: a mean or
         deviation taken here would carry information about the forget set.
@@ -54,6 +57,10 @@ class Data:
     groups: np.ndarray | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "name", shown(self.name))
+        object.__setattr__(
+            self, "classes", tuple(shown(name, LONGEST_NAME) for name in self.classes)
+        )
         self._check_shape()
         if self.labels.dtype.kind not in "iu" or self.labels.shape != self.images.shape[:1]:
             raise UserError(
@@ -103,7 +110,7 @@ class Data:
 
     @cached_property
     def fingerprint(self) -> str:
-        """A hash of every pixel (of files: of names and sizes), label and class name."""
+        """A hash of every pixel (of files: of their names and bytes), label and class name."""
         digest = hashlib.sha256(repr((self.images.shape, self.classes, self.scale)).encode())
         if isinstance(self.images, ImageFiles):
             digest.update(self.images.fingerprint.encode())

@@ -194,7 +194,8 @@ def _grouped(data: Data) -> dict[str, Any]:
     if data.groups is None:
         return {}
     names, numbers = np.unique(data.groups, return_inverse=True)
-    return {"groups": numbers.astype(np.int32), "group_names": names}
+    printable = np.array([shown(name) for name in names])
+    return {"groups": numbers.astype(np.int32), "group_names": printable}
 
 
 def with_samples(split: Split, data: Data) -> Split:

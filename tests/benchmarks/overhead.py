@@ -132,7 +132,7 @@ def memory(chosen: argparse.Namespace) -> Iterator[Row]:
             "from pathlib import Path; from bench.builtin.datasets.formats.truefake import *; "
             "from bench.data.image_files import ImageFiles; "
             f"root = Path({folder!r}) / 'tree'; "
-            "images = list_images(root, ['PreSocial'], ['FFHQ'], ['StyleGAN']); "
+            "images = list_images(root, ['PreSocial'], ['FFHQ'], ['StyleGAN'], PassedOver()); "
             "images, positions, absent = assign_parts(images, draw_split(images)); "
             f"assert len(images) == {chosen.paths}; "
             "ImageFiles([image.path for image in images], 96).fingerprint"

@@ -24,6 +24,7 @@ from bench.config.folders import places
 from bench.config.schema import TrainSettings
 from bench.data.decoding import decode_centres
 from bench.data.examples import Examples
+from bench.data.image_tree import PassedOver
 from bench.engine.begin import check
 from bench.engine.graph import open_context
 from bench.errors import UserError
@@ -72,7 +73,7 @@ def test_keys_and_folder_names_mean_the_same(tree):
     ]
     with pytest.raises(UserError, match="unknown source 'gan4'"):
         folder_names("source", "gan4", FAKE)
-    images = list_images(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"])
+    images = list_images(tree, ["PreSocial"], ["FFHQ", "FORLAB"], ["StyleGAN2"], PassedOver())
     assert len(images) == 3 + 2 + 4  # the link counts, stray and hidden files do not
     assert [image.path for image in images] == sorted(image.path for image in images)
     assert {image.entry for image in images if image.fake} == {
@@ -111,7 +112,7 @@ def test_a_split_serves_every_share_and_may_name_absent_files(tree, tmp_path, fo
         data = truefake(share="pre+fb", fake="gan2", side=8, splits=str(tmp_path))
     assert (len(data.labels), len(data.validation), len(data.test)) == (14, 4, 4)
     assert data.labels[data.test].tolist() == [1, 0, 1, 0]
-    assert data.note == "1 entries of the split are not on disk"
+    assert data.note.startswith("1 entries of the split are not on disk; passed over: hidden")
 
 
 def test_bad_splits_are_one_line(tree, tmp_path):
@@ -120,7 +121,8 @@ def test_bad_splits_are_one_line(tree, tmp_path):
             return truefake(fake="gan2", side=8, splits=str(tmp_path))
 
     for text, words in (
-        ("{", "not valid JSON"),
+        ("{", "split.json cannot be read as JSON"),
+        ("[" * 100_000, "split.json cannot be read as JSON"),
         ('{"train": []}', "lists train, val and test"),
         (json.dumps(ENTRIES | {"val": [7]}), "a list of entries"),
         (json.dumps(ENTRIES | {"val": ["FFHQ/00001"]}), "names 1 entries twice"),
@@ -192,7 +194,7 @@ def test_a_header_that_claims_too_much_is_told_like_any_other(tmp_path, monkeypa
     picture(tmp_path / "bomb.png", side=12)
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     _pixels, wrong = decode_centres([str(tmp_path / "bomb.png")], 8, 1)
-    assert "DecompressionBombError" in wrong[0]
+    assert "DecompressionBombError" in wrong[0][0].text
 
 
 def test_no_image_is_learnt_from_one_network_and_tested_on_another(tree):
@@ -203,6 +205,7 @@ def test_no_image_is_learnt_from_one_network_and_tested_on_another(tree):
         ["PreSocial", "Facebook"],
         list(REAL.values()),
         [FAKE[key] for key in ("gan1", "gan2", "gan3", "flux")],
+        PassedOver(),
     )
     entries = np.array([image.entry for image in images])
     held_out = np.concatenate([data.test, data.validation])
@@ -216,7 +219,7 @@ def test_entries_of_sources_that_were_not_chosen_are_not_missed(tree, tmp_path):
     (tmp_path / "split.json").write_text(json.dumps(entries))
     with places(str(tree)):
         data = truefake(fake="gan2", side=8, splits=str(tmp_path))
-    assert data.note == "1 entries of the split are not on disk"
+    assert data.note.startswith("1 entries of the split are not on disk; passed over: hidden")
 
 
 def test_a_data_folder_named_in_a_recipe_counts(tree, tmp_path):

@@ -9,10 +9,8 @@ from PIL import Image
 def picture(path, value=0, side=12, mode="RGB"):
     """Write a square image of one grey value, in this mode of Pillow."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    pixels = np.full((side, side, 3), value, np.uint8)
-    image = Image.fromarray(pixels)
     if mode == "I;16":
-        image = Image.fromarray(np.full((side, side), value, np.uint16))
-    elif mode != "RGB":
-        image = image.convert(mode)
-    image.save(path)
+        Image.fromarray(np.full((side, side), value, np.uint16)).save(path)
+        return
+    image = Image.fromarray(np.full((side, side, 3), value, np.uint8))
+    (image if mode == "RGB" else image.convert(mode)).save(path)

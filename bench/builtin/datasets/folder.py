@@ -1,15 +1,20 @@
 """Your own images: a folder for each class, as torchvision's ImageFolder has it.
 
 PATH/<class>/**/<image>, or PATH/train/<class>/... with PATH/test/<class>/..., PATH/val/<class>/...
-or both. A part without a folder is drawn from the training images. Classes are the names of the
-folders in sorted order. Each image is resized so that its shorter side has ``side`` pixels, and
-cropped to the centre. ``broken``: ``stop`` and list the files that cannot be read or are not 8-bit
-RGB, or ``skip`` those that cannot be read and convert the others.
+or both. The parts may be spelled as people do (Train, training, valid, Validation, Testing, ...). A
+part without a folder, or whose folder holds images without classes, is drawn from the training
+images. Classes are the names of the folders, 2 before 10. Linked folders are followed; files that
+are hidden, left by the system, or no images are passed over and counted. Each image is held
+upright, resized so that its shorter side has ``side`` pixels, and cropped to the centre.
+``broken``: ``stop`` and list the images that cannot be read or whose colours would change in 8-bit
+RGB, or ``skip`` those that cannot be read and convert the others: 16-bit grey is scaled by 1/257,
+transparent pixels are laid on white.
 """
 
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 from typing import Literal
 
@@ -17,33 +22,34 @@ import numpy as np
 
 from bench.config.folders import scratch
 from bench.config.limits import Count
-from bench.data.decoding import drop_unreadable, load_centres
+from bench.data.decoding import load_centres
+from bench.data.faults import drop_unreadable
+from bench.data.image_tree import PassedOver, find_images, look
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.dataset import Data
 
-VERSION = 1
-SUFFIXES = {".png", ".jpg", ".jpeg", ".bmp", ".webp", ".tif", ".tiff"}
-PARTS = ("train", "val", "test")
+VERSION = 2
+PARTS = {
+    part: re.compile(f"({spellings})([ _-]?(set|data|images))?", re.IGNORECASE)
+    for part, spellings in (
+        ("train", "train(ing)?"),
+        ("val", "val(id|idate|idation)?"),
+        ("test", "test(ing)?"),
+    )
+}
+Images = dict[str, list[str]]  # the paths of the images of each class
 
 
 def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "stop") -> Data:
-    root = Path(path).expanduser()
-    if not root.is_dir():
-        raise UserError(f"folder:{path}: no such folder; expected a folder for each class")
-    parts = _parts(root)
-    classes = _folders(parts["train"])
-    if len(classes) < 2:
-        raise UserError(
-            f"folder:{path}: {len(classes)} folders with images: expected {path}/<class>/<image> "
-            "with at least two classes"
-        )
+    root, passed = Path(os.path.expanduser(path)), PassedOver()
+    if not os.path.isdir(root):  # unlike pathlib, this raises nothing for an odd path
+        raise UserError(f"folder:{shown(path)}: no such folder; expected a folder for each class")
+    parts, notes = _labelled(path, _parts(path, root, passed), passed)
     paths, labels, of_part = [], [], []
-    for part, place in parts.items():
-        unknown = set(_folders(place)) - set(classes)
-        if unknown:
-            raise UserError(f"folder:{path}: {part} has a class '{min(unknown)}' without training")
-        for label, name in enumerate(classes):
-            files = _images(place / name)
+    for part, images in parts.items():
+        for label, name in enumerate(parts["train"]):
+            files = images.get(name, [])
             paths += files
             labels += [label] * len(files)
             of_part += [part] * len(files)
@@ -52,33 +58,95 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
     of_part = np.array(of_part)[kept]
     positions = {part: np.flatnonzero(of_part == part) for part in PARTS}
     return Data(
-        name=root.resolve().name,
+        name=root.resolve().name or "images",
         images=pixels[kept],
         labels=np.array(labels, dtype=np.int64)[kept],
-        classes=tuple(classes),
+        classes=tuple(parts["train"]),
         validation=positions["val"] if "val" in parts else None,
         test=positions["test"] if "test" in parts else None,
-        note=note,
+        note="; ".join(filter(None, [note, *notes, passed.note])),
     )
 
 
-def _parts(root: Path) -> dict[str, Path]:
-    """The folders of train, val and test; a folder without ``train`` is all for training."""
-    if not (root / "train").is_dir():
+def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
+    """The folders of train, val and test; a folder without such folders is all for training."""
+    names = look(root, PassedOver())[0]
+    spelled = {
+        part: [n for n in names if spelling.fullmatch(n)] for part, spelling in PARTS.items()
+    }
+    others = [name for name in names if not any(name in group for group in spelled.values())]
+    if not _are_parts(root, spelled, others):
         return {"train": root}
-    names = {"train": ["train"], "val": ["val", "valid", "validation"], "test": ["test"]}
-    return {part: root / name for part in PARTS for name in names[part] if (root / name).is_dir()}
+    parts: dict[str, Path] = {}
+    for part, group in spelled.items():
+        filled = [name for name in group if find_images(root / name, PassedOver())]
+        if len(filled) > 1:
+            raise UserError(
+                f"folder:{shown(path)}: {shown(' and '.join(filled))} both look like the {part} "
+                "part: rename or remove all but one"
+            )
+        if group:
+            parts[part] = root / (filled or group)[0]
+    if "train" not in parts:
+        raise UserError(
+            f"folder:{shown(path)}: there is {' and '.join(parts)} but no training part: expected "
+            f"{shown(path)}/train/<class>/<image> beside it"
+        )
+    look(root, passed)
+    for name in others:
+        passed[f"images in {shown(name, 40)}"] += len(find_images(root / name, passed))
+    return parts
 
 
-def _folders(place: Path) -> list[str]:
-    folders = [path for path in sorted(place.iterdir()) if path.is_dir()]
-    return [path.name for path in folders if not path.name.startswith(".") and _images(path)]
+def _are_parts(root: Path, spelled: dict[str, list[str]], others: list[str]) -> bool:
+    """Whether folders that are spelled like parts are parts: a class may be called train, too."""
+    if any(look(root / name, PassedOver())[0] for name in spelled["train"]):
+        return True
+    found = any(spelled.values())
+    return found and not any(find_images(root / name, PassedOver()) for name in others)
 
 
-def _images(place: Path) -> list[str]:
-    return sorted(
-        os.path.join(inside, name)
-        for inside, _folders, names in os.walk(place)
-        for name in names
-        if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith(".")
+def _labelled(
+    path: str, places: dict[str, Path], passed: PassedOver
+) -> tuple[dict[str, Images], list[str]]:
+    """The images of each part that has labels, the classes in natural order; and notes."""
+    parts, notes, classes = {}, [], set()
+    for part, place in places.items():
+        images, loose = _classes(place, passed)
+        if part == "train":
+            _refuse_too_few(path, place, images, loose, passed)
+            classes = set(images)
+        unknown = sorted(set(images) - classes)
+        if not images or (unknown and len(images) == 1):
+            count = loose + sum(map(len, images.values()))
+            notes.append(
+                f"{shown(place.name)} holds {count} images without a class, "
+                f"so the {part} set is drawn from the training images"
+            )
+            continue
+        if unknown:
+            raise UserError(
+                f"folder:{shown(path)}: {part} has a class '{shown(unknown[0])}' without training"
+            )
+        passed["images outside of the class folders"] += loose
+        parts[part] = images
+    return parts, notes
+
+
+def _classes(place: Path, passed: PassedOver) -> tuple[Images, int]:
+    """The images of each class folder that has some, and how many are in none."""
+    names, loose = look(place, passed)
+    images = {name: find_images(place / name, passed) for name in names}
+    return {name: files for name, files in images.items() if files}, len(loose)
+
+
+def _refuse_too_few(path: str, place: Path, images: Images, loose: int, passed: PassedOver) -> None:
+    if len(images) > 1:
+        return
+    passed["images outside of the class folders"] += loose
+    hint = f" (are the classes in {shown(place / min(images))}?)" if images else ""
+    raise UserError(
+        f"folder:{shown(path)}: {len(images)} folders with images in {shown(place)}: expected "
+        f"{shown(place)}/<class>/<image> with at least two classes{hint}"
+        + (f"; {passed.note}" if passed.note else "")
     )

@@ -18,14 +18,15 @@ import numpy as np
 
 from bench.config.folders import data_home, scratch
 from bench.config.limits import Count
-from bench.data.decoding import drop_unreadable, load_centres
+from bench.data.decoding import load_centres
+from bench.data.faults import drop_unreadable
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
 if TYPE_CHECKING:
     import pandas as pd
 
-VERSION = 1
+VERSION = 2
 PARTS = ("train", "val", "test")
 COLUMNS = {"family_id", "person_id", "age_class", "image_path"}
 

@@ -39,7 +39,7 @@ from bench.config.limits import Count
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
-VERSION = 1
+VERSION = 2
 
 
 def truefake(

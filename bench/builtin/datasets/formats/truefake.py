@@ -18,7 +18,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from bench.config.spelling import unknown
+from bench.data.image_tree import PassedOver, find_images
 from bench.errors import UserError
+from bench.outside import reading, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,7 +38,6 @@ FAKE = {
     "sdxl": "StableDiffusionXL",
     "flux": "FLUX.1",
 }
-SUFFIXES = {".png", ".jpg", ".jpeg"}
 PARTS = ("train", "val", "test")
 LAYOUT = (
     "ROOT/PreSocial/Real/FFHQ/00000.png, ROOT/PreSocial/Fake/StyleGAN2/conf-f-psi-0.5/00027.png"
@@ -73,7 +74,9 @@ def folder_names(kind: str, text: str, known: dict[str, str]) -> list[str]:
     return list(dict.fromkeys(chosen))
 
 
-def list_images(root: Path, shares: list[str], real: list[str], fake: list[str]) -> list[Image]:
+def list_images(
+    root: Path, shares: list[str], real: list[str], fake: list[str], passed: PassedOver
+) -> list[Image]:
     """Every image of the chosen shares and sources, in sorted order; opens no file."""
     images: list[Image] = []
     for share in shares:
@@ -81,22 +84,12 @@ def list_images(root: Path, shares: list[str], real: list[str], fake: list[str])
             for source in sources:
                 folder = root / share / label / source
                 if not folder.is_dir():
-                    raise UserError(f"no folder {folder}; expected {LAYOUT}")
-                images += _images(folder, label == "Fake", source)
+                    raise UserError(f"no folder {shown(folder)}; expected {LAYOUT}")
+                above = len(str(folder.parent)) + 1
+                for path in find_images(folder, passed):
+                    entry = os.path.splitext(path)[0][above:].replace(os.sep, "/")
+                    images.append(Image(path, label == "Fake", source, entry))
     return sorted(images, key=lambda image: image.path)
-
-
-def _images(folder: Path, fake: bool, source: str) -> list[Image]:
-    images = []
-    for place, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inside = os.path.relpath(place, folder)
-        for name in names:
-            stem, suffix = os.path.splitext(name)
-            if suffix.lower() in SUFFIXES and not name.startswith("."):
-                entry = "/".join([source, *([] if inside == "." else [inside]), stem])
-                images.append(Image(os.path.join(place, name), fake, source, entry))
-    return images
 
 
 def read_split(folder: Path) -> dict[str, list[str]] | None:
@@ -105,7 +98,9 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
     if whole.is_file():
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
-            raise UserError(f"{whole}: expected an object with the lists train, val and test")
+            raise UserError(
+                f"{shown(whole)}: expected an object with the lists train, val and test"
+            )
         split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
@@ -114,20 +109,20 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
             return None
         if missing:
             raise UserError(
-                f"{folder} lacks {', '.join(missing)}: a split is all three, or split.json"
+                f"{shown(folder)} lacks {', '.join(missing)}: a split is all three, or split.json"
             )
         split = {part: _json(path) for part, path in files.items()}
     for part, entries in split.items():
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
-            raise UserError(f"{folder}, {part}: expected a list of entries such as FFHQ/44564")
+            raise UserError(
+                f"{shown(folder)}, {part}: expected a list of entries such as FFHQ/44564"
+            )
     return split
 
 
 def _json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    with reading(path, "JSON"):
+        return json.loads(path.read_text(encoding="utf-8-sig"))
 
 
 def assign_parts(

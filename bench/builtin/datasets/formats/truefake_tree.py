@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -14,8 +15,11 @@ from bench.builtin.datasets.formats.truefake import (
     read_split,
 )
 from bench.config.folders import scratch
-from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
+from bench.data.decoding import find_faults, load_centres
+from bench.data.faults import Faults, drop_unreadable
+from bench.data.file_state import kept_digests
 from bench.data.image_files import ImageFiles
+from bench.data.image_tree import PassedOver
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 
@@ -35,7 +39,8 @@ def read_tree(
     memory: str = "keep",
 ) -> Data:
     """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
-    images = list_images(root, shares, real, fake)
+    passed = PassedOver()
+    images = list_images(root, shares, real, fake, passed)
     split = read_split(Path(splits).expanduser() if splits else root)
     if splits and split is None:
         raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
@@ -49,14 +54,12 @@ def read_tree(
         raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
     paths = [image.path for image in images]
     pixels, faults = _load(paths, side, memory)
-    kept, note = drop_unreadable(paths, faults, broken)
+    kept, note = drop_unreadable(paths, faults, broken, strict=True)
     if len(kept) < len(images):
         pixels, moved = pixels[kept], np.full(len(images), -1)
         moved[kept] = np.arange(len(kept))
         positions = {part: moved[at][moved[at] >= 0] for part, at in positions.items()}
-    notes = [note] if note else []
-    if absent:
-        notes.append(f"{absent} entries of the split are not on disk")
+    missing = f"{absent} entries of the split are not on disk" if absent else ""
     return Data(
         name=name,
         images=pixels,
@@ -64,7 +67,7 @@ def read_tree(
         classes=CLASSES,
         validation=positions.get("val"),
         test=positions.get("test"),
-        note="; ".join(notes),
+        note="; ".join(filter(None, [note, missing, passed.note])),
         groups=np.array([images[place].source for place in kept]),
     )
 
@@ -72,6 +75,7 @@ def read_tree(
 def _load(paths: list[str], side: int, memory: str) -> tuple[np.ndarray | ImageFiles, Faults]:
     """The images, in memory or to be decoded on demand, and what is wrong with some files."""
     if memory == "demand" or (memory == "auto" and len(paths) * side**2 * 3 > IN_MEMORY):
-        files = ImageFiles(paths, side)
-        return files, find_faults(files, scratch())
+        place = scratch()
+        files = ImageFiles(paths, side, partial(kept_digests, scratch=place) if place else None)
+        return files, find_faults(files, place)
     return load_centres(paths, side, scratch())
