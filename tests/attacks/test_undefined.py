@@ -45,6 +45,7 @@ def only(outputs: Outputs, part: str, keep) -> Outputs:
         retrained=cut(outputs.retrained),
         rows={row: cut(population) for row, population in outputs.rows.items()},
         labels={**outputs.labels, part: Labels(of.train[keep], of.true[keep])},
+        untrained=cut(outputs.untrained),
     )
 
 
@@ -198,7 +199,7 @@ def test_a_neighbour_without_validation_examples():
     assert "neighbour" in found["mia_nn"]
 
 
-# What an attack of a user may give ------------------------------------------------------------------
+# What an attack of a user may give ----------------------------------------------------------------
 
 NAN, INF = float("nan"), float("inf")
 
