@@ -7,8 +7,12 @@ import dataclasses
 import numpy as np
 import pytest
 
+import bench
 from bench.plugins.outputs import PARTS, Labels, Population
 from bench.stages.learned import learning_notes, unchanged_note
+from bench.stages.networks import Networks
+from bench.training.prediction import predict
+from tests.helpers.tiny_run import tiny
 
 CLASSES = ("ant", "bee", "cat", "dog")
 
@@ -106,3 +110,26 @@ def test_failed_models_and_parts_that_grew_do_not_matter():
     assert "every model" in unchanged_note("ssd", given, Population(np.array([1, 2]), kept))[0]
     lone = dataclasses.replace(given, members=np.array([5, 6, 7]))
     assert unchanged_note("ssd", lone, given) == []
+
+
+def test_a_model_without_finite_outputs_is_lost_and_costs_nothing_else(tmp_path, monkeypatch):
+    load, asked = Networks.load_model, []
+
+    def logits_of(model, examples):
+        broken = (asked[-1].row, asked[-1].member) == ("neggrad", 1)
+        return predict(model, examples) * (float("inf") if broken else 1.0)
+
+    def load_model(self, cell):
+        asked.append(cell)
+        return load(self, cell)
+
+    monkeypatch.setattr(Networks, "load_model", load_model)
+    monkeypatch.setattr("bench.stages.predict.logits_of", logits_of)
+    few = {"models": 3, "train": {"epochs": 1, "batch_size": 32}, "scenario": "random"}
+    run = bench.run(tiny(tmp_path, methods="neggrad,ssd", attacks="errors", **few), quiet=True)
+    (failure,) = run.failed["neggrad"]
+    assert (failure["member"], failure["stage"]) == (1, "predict")
+    assert "non-finite outputs on the" in failure["reason"]
+    counts = {score.row: score.count for score in run.scores_of.scores}
+    assert (counts["neggrad"], counts["ssd"]) == (2, 3)
+    assert run.record["rows"]["neggrad"]["done"] == 2
