@@ -13,6 +13,7 @@ from rich.console import Console
 
 from bench.plugins.outputs import Panel, Undefined
 from bench.reports.comparison.several import side_by_side
+from bench.reports.figures.files import figures_of
 from bench.reports.notes import footnotes, title
 from bench.reports.tables.grid import single
 from bench.reports.tables.terminal import terminal
@@ -112,6 +113,21 @@ def test_notes_name_rows_and_readouts_and_stay_short(tiny_run):
     assert notes[0].startswith("no number (-): membership AUC, of ")
     assert "every row" in undefined_notes(without(tiny_run, LOSSES["a column"](tiny_run)))[0]
     assert all(len(note) < 400 for note in undefined_notes(without(tiny_run, everything(tiny_run))))
+
+
+@pytest.mark.parametrize(
+    ("lost", "drawn"),
+    [
+        (lambda curve: curve.row != "constant" and not curve.behind, False),
+        (lambda curve: curve.panel == "log-roc" and curve.row == "ssd", True),
+    ],
+)
+def test_rows_without_curves_are_left_out_of_figures(tiny_run, lost, drawn):
+    curves = [curve for curve in tiny_run.scores_of.curves if not lost(curve)]
+    scores = dataclasses.replace(tiny_run.scores_of, curves=curves)
+    figures = figures_of(Run(tiny_run.folder, tiny_run.record, scores, tiny_run.extras))
+    assert (figures["roc"]() is not None) == drawn
+    assert (figures["entropy"]() is not None) == drawn
 
 
 NASTY = r"we$\frac$ird$ \x $"
