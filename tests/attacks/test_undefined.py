@@ -255,5 +255,10 @@ def test_curves_that_cannot_be_drawn_are_left_out_with_a_note():
 def test_a_number_without_a_reason_is_a_fault_of_the_contract():
     with pytest.raises(UserError, match="say why"):
         check_scores("mine", given(Score("a", "mine", NAN, 0.5, 3)))
+    for y in ([0.0, 1.0], np.array(["a", "b"]), np.array([None, 1.0])):
+        curves = [Curve("line", "a", y, np.arange(2.0))]
+        panels = [Panel("line", "A line", "line")]
+        with pytest.raises(UserError, match="array of numbers"):
+            check_scores("mine", given(panels=panels, curves=curves))
     with pytest.raises(UserError, match="announced"):
         check_scores("mine", given(undefined=[Undefined("a", "other", "why")]))
