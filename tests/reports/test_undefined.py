@@ -103,15 +103,17 @@ def test_a_missing_target_leaves_the_number(tiny_run, tmp_path):
     given = dataclasses.replace(tiny_run.scores_of, scores=scores)
     run = without(tiny_run, {("retrained", "test_error")}, given)
     files = {path.name: path for path in write_report(run, tmp_path, ["html", "md"])}
-    assert "of the retrained models (the target), because the moon" in files["table.md"].read_text()
+    assert (
+        "for the retrained models (the target), because the moon" in files["table.md"].read_text()
+    )
     assert not any(pair.readout == "test_error" for pair in run.compared)
 
 
 def test_notes_name_rows_and_readouts_and_stay_short(tiny_run):
     notes = undefined_notes(without(tiny_run, {("ssd", "mia_auc"), ("pgu", "mia_auc")}))
     assert len(notes) == 1
-    assert notes[0].startswith("no number (-): membership AUC, of ")
-    assert "every row" in undefined_notes(without(tiny_run, LOSSES["a column"](tiny_run)))[0]
+    assert notes[0].startswith("membership AUC: no number (-) for ")
+    assert "any row" in undefined_notes(without(tiny_run, LOSSES["a column"](tiny_run)))[0]
     assert all(len(note) < 400 for note in undefined_notes(without(tiny_run, everything(tiny_run))))
 
 
