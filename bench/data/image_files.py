@@ -44,11 +44,11 @@ class ImageFiles:
         self,
         paths: Sequence[str] | np.ndarray,
         side: int,
-        digests: Callable[[Sequence[str]], Sequence[bytes]] | None = None,
+        hash_files: Callable[[Sequence[str]], Sequence[bytes]] | None = None,
     ) -> None:
-        """``digests``: what hashes the content of files, if not ``content_digests``."""
+        """``hash_files``: what hashes the content of files, if not ``content_digests``."""
         self.paths, self.side = np.asarray(paths), side
-        self._digests = digests or content_digests
+        self._hash_files = hash_files or content_digests
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,7 +64,7 @@ class ImageFiles:
             path = str(self.paths[at])
             with reading(path, "an image"):
                 return centre(path, self.side)[0]
-        return ImageFiles(self.paths[at], self.side, self._digests)
+        return ImageFiles(self.paths[at], self.side, self._hash_files)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -77,12 +77,17 @@ class ImageFiles:
             return np.asarray(read_rgb(path)[0])
 
     @cached_property
+    def digests(self) -> Sequence[bytes]:
+        """The SHA-256 of each file's bytes: equal where files are copies of one another."""
+        return self._hash_files(self.paths.tolist())
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the file names below their common folder, and of what each file holds."""
         paths = self.paths.tolist()
         root = os.path.commonpath([os.path.dirname(path) for path in paths])
         digest = hashlib.sha256(f"files {VERSION} {self.side}".encode())
-        for path, content in zip(paths, self._digests(paths), strict=True):
+        for path, content in zip(paths, self.digests, strict=True):
             digest.update(os.fsencode(os.path.relpath(path, root)) + b"\0" + content)
         return digest.hexdigest()
 

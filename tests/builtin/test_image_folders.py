@@ -221,6 +221,12 @@ def test_names_of_any_length_stay_apart(tmp_path):
     assert load(tmp_path).classes == tuple(names)
 
 
+def test_a_root_whose_name_no_recipe_can_hold_is_one_line(tmp_path):
+    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
+    with pytest.raises(UserError, match=r"caf\\udce9: the recipe of a run cannot hold"):
+        load(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
+
+
 @pytest.mark.parametrize("path", ["x" * 5000, "~nobody-of-this-name/x", "a\x1b31m"])
 def test_a_path_that_cannot_be_is_one_line(path):
     with pytest.raises(UserError, match="no such folder") as caught:

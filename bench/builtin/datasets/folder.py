@@ -42,9 +42,7 @@ Images = dict[str, list[str]]  # the paths of the images of each class
 
 
 def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "stop") -> Data:
-    root, passed = Path(os.path.expanduser(path)), PassedOver()
-    if not os.path.isdir(root):  # unlike pathlib, this raises nothing for an odd path
-        raise UserError(f"folder:{shown(path)}: no such folder; expected a folder for each class")
+    root, passed = _root(path), PassedOver()
     parts, notes = _labelled(path, _parts(path, root, passed), passed)
     paths, labels, of_part = [], [], []
     for part, images in parts.items():
@@ -66,6 +64,18 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
         test=positions["test"] if "test" in parts else None,
         note="; ".join(filter(None, [note, *notes, passed.note])),
     )
+
+
+def _root(path: str) -> Path:
+    root = os.path.expanduser(path)
+    if not os.path.isdir(root):  # unlike pathlib, this raises nothing for an odd path
+        raise UserError(f"folder:{shown(path)}: no such folder; expected a folder for each class")
+    if re.search("[\ud800-\udfff]", path):
+        raise UserError(
+            f"folder:{shown(path)}: the recipe of a run cannot hold a path that is not UTF-8: "
+            "rename the folder, or name a link to it"
+        )
+    return Path(root)
 
 
 def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
