@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -28,6 +29,9 @@ FORMATS = (
 HEAVY = ("JPEG2000", "WEBP")  # their decoders keep several copies of an image
 MOST_PIXELS = 72_000_000  # of one image, half as many of a heavy format; a file may claim any size
 MOST_SCANS = 100  # of a progressive JPEG: each passes over all pixels, however few bytes it takes
+
+# Pillow logs details of damaged files, without their names, before it raises: nobody needs both.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class ImageFiles:

@@ -36,6 +36,9 @@ def plant(root, *classes, count=2, ending="png"):
         ("train", "valid", "test"),
         ("Training", None, "Testing"),
         ("training_set", None, "test_set"),
+        ("seg_train", None, "seg_test"),
+        ("train2017", "val2017", None),
+        ("TrainSet", "valid-images", "test images"),
         ("TRAIN", "Val", None),
     ],
 )
@@ -84,14 +87,27 @@ def test_parts_without_training_images_are_never_taken_for_classes(tmp_path):
 def test_a_class_may_be_called_train_or_valid(tmp_path):
     plant(tmp_path / "vehicles", "bus", "train")
     plant(tmp_path / "tickets", "invalid", "valid")
-    assert load(tmp_path / "vehicles").classes == ("bus", "train")
-    assert load(tmp_path / "tickets").classes == ("invalid", "valid")
+    plant(tmp_path / "more", "airport", "test_tube", "train_station")
+    plant(tmp_path / "deeper" / "bullet_train", "red", "blue")
+    plant(tmp_path / "deeper", "bus")
+    for name, classes in (
+        ("vehicles", ("bus", "train")),
+        ("tickets", ("invalid", "valid")),
+        ("more", ("airport", "test_tube", "train_station")),
+        ("deeper", ("bullet_train", "bus")),
+    ):
+        assert load(tmp_path / name).classes == classes
 
 
 def test_folders_beside_the_parts_are_named(tmp_path):
     plant(tmp_path / "train", "a", "b")
-    plant(tmp_path, "unlabelled", count=3)
-    assert load(tmp_path).note == "passed over: images in unlabelled (3)"
+    plant(tmp_path, "unlabelled", "train_masks", count=3)
+    picture(tmp_path / "cover.png")
+    assert set(load(tmp_path).note.removeprefix("passed over: ").split(", ")) == {
+        "images in unlabelled (3)",
+        "images in train_masks (3)",
+        "images outside of the class folders (1)",
+    }
 
 
 def test_classes_that_lie_one_folder_deeper_are_pointed_at(tmp_path):

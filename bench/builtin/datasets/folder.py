@@ -30,14 +30,14 @@ from bench.outside import shown
 from bench.plugins.dataset import Data
 
 VERSION = 2
-PARTS = {
-    part: re.compile(f"({spellings})([ _-]?(set|data|images))?", re.IGNORECASE)
-    for part, spellings in (
-        ("train", "train(ing)?"),
-        ("val", "val(id|idate|idation)?"),
-        ("test", "test(ing)?"),
-    )
+WORDS = {
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validate", "validation"},
+    "test": {"test", "testing"},
 }
+PARTS = tuple(WORDS)
+FILLERS = r"(set|data|images)(?![a-z])"  # as in trainset or test_images
+LOOSE = "images outside of the class folders"
 Images = dict[str, list[str]]  # the paths of the images of each class
 
 
@@ -81,9 +81,7 @@ def _root(path: str) -> Path:
 def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
     """The folders of train, val and test; a folder without such folders is all for training."""
     names = look(root, PassedOver())[0]
-    spelled = {
-        part: [n for n in names if spelling.fullmatch(n)] for part, spelling in PARTS.items()
-    }
+    spelled = _spelled(names)
     others = [name for name in names if not any(name in group for group in spelled.values())]
     if not _are_parts(root, spelled, others):
         return {"train": root}
@@ -102,10 +100,25 @@ def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
             f"folder:{shown(path)}: there is {' and '.join(parts)} but no training part: expected "
             f"{shown(path)}/train/<class>/<image> beside it"
         )
-    look(root, passed)
+    passed[LOOSE] += len(look(root, passed)[1])
     for name in others:
         passed[f"images in {shown(name, 40)}"] += len(find_images(root / name, passed))
     return parts
+
+
+def _spelled(names: list[str]) -> dict[str, list[str]]:
+    """The names that are spelled like each part: Train or training_set, else seg_train."""
+    words = {name: re.findall("[a-z]+", re.sub(FILLERS, "", name.lower())) for name in names}
+    exact: dict[str, list[str]] = {part: [] for part in PARTS}
+    close: dict[str, list[str]] = {part: [] for part in PARTS}
+    for name in names:
+        part = next((part for part in PARTS if WORDS[part] & set(words[name])), None)
+        if part:
+            close[part].append(name)
+        if part and len(words[name]) == 1:
+            exact[part].append(name)
+    is_close = not exact["train"] and close["train"] and (close["val"] or close["test"])
+    return close if is_close else exact
 
 
 def _are_parts(root: Path, spelled: dict[str, list[str]], others: list[str]) -> bool:
@@ -138,7 +151,7 @@ def _labelled(
             raise UserError(
                 f"folder:{shown(path)}: {part} has a class '{shown(unknown[0])}' without training"
             )
-        passed["images outside of the class folders"] += loose
+        passed[LOOSE] += loose
         parts[part] = images
     return parts, notes
 
@@ -153,7 +166,7 @@ def _classes(place: Path, passed: PassedOver) -> tuple[Images, int]:
 def _refuse_too_few(path: str, place: Path, images: Images, loose: int, passed: PassedOver) -> None:
     if len(images) > 1:
         return
-    passed["images outside of the class folders"] += loose
+    passed[LOOSE] += loose
     hint = f" (are the classes in {shown(place / min(images))}?)" if images else ""
     raise UserError(
         f"folder:{shown(path)}: {len(images)} folders with images in {shown(place)}: expected "
