@@ -60,7 +60,7 @@ def test_a_part_without_labels_is_drawn_and_the_note_says_so(tmp_path, part, ins
     data = load(tmp_path)
     assert (data.test, data.validation) == (None, None)
     assert len(data.labels) == 40
-    kind = "test" if part == "test" else "val"
+    kind = "test" if part == "test" else "validation"
     assert f"{part} holds 6 images without a class, so the {kind} set is drawn" in data.note
 
 

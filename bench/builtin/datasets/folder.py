@@ -142,9 +142,10 @@ def _labelled(
         unknown = sorted(set(images) - classes)
         if not images or (unknown and len(images) == 1):
             count = loose + sum(map(len, images.values()))
+            full = {"val": "validation"}.get(part, part)
             notes.append(
                 f"{shown(place.name)} holds {count} images without a class, "
-                f"so the {part} set is drawn from the training images"
+                f"so the {full} set is drawn from the training images"
             )
             continue
         if unknown:
