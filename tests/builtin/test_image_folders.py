@@ -231,6 +231,14 @@ def test_names_that_are_not_utf8_are_read_and_shown_escaped(tmp_path):
     assert data.images[2:].max() == 9
 
 
+def test_accents_may_be_stored_apart_from_their_letters(tmp_path):
+    plant(tmp_path / "train", "caf\u00e9", "bar")
+    plant(tmp_path / "test", "cafe\u0301", "bar")
+    data = load(tmp_path)
+    assert data.classes == ("bar", "caf\u00e9")
+    assert data.labels[data.test].tolist() == [0, 0, 1, 1]
+
+
 def test_names_of_any_length_stay_apart(tmp_path):
     names = ["a" * 100 + letter + "a" * 150 for letter in "xy"]
     plant(tmp_path, *names)

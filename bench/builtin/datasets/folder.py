@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -160,8 +161,12 @@ def _labelled(
 def _classes(place: Path, passed: PassedOver) -> tuple[Images, int]:
     """The images of each class folder that has some, and how many are in none."""
     names, loose = look(place, passed)
-    images = {name: find_images(place / name, passed) for name in names}
-    return {name: files for name, files in images.items() if files}, len(loose)
+    images: Images = {}
+    for name in names:
+        if files := find_images(place / name, passed):
+            # Some systems store an accent apart from its letter: train and test shall agree.
+            images.setdefault(unicodedata.normalize("NFC", name), []).extend(files)
+    return images, len(loose)
 
 
 def _refuse_too_few(path: str, place: Path, images: Images, loose: int, passed: PassedOver) -> None:
