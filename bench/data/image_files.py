@@ -103,7 +103,7 @@ def content_digests(paths: Sequence[str]) -> list[bytes]:
 
 
 def _digest(path: str) -> bytes:
-    with reading(path, "an image"), open(path, "rb") as file:
+    with reading(path, "an image file"), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

@@ -194,7 +194,7 @@ def test_an_image_that_is_lost_after_the_check_is_one_line(tmp_path):
         with pytest.raises(UserError, match=r"0\.png cannot be read as an image: Unidentified"):
             read(0)
     (tmp_path / "0.png").unlink()
-    with pytest.raises(UserError, match=r"0\.png cannot be read as an image: FileNotFound"):
+    with pytest.raises(UserError, match=r"0\.png cannot be read as an image file: FileNotFound"):
         content_digests(files.paths.tolist())
 
 
