@@ -25,14 +25,14 @@ def undefined_notes(run: Scored, readouts: Sequence[Readout] | None = None) -> l
         titles_of.setdefault((reason, tuple(rows)), []).append(titles[readout])
     everyone = set(row_order(run))
     return [
-        f"no number (-): {some(named)}, of {_rows(rows, everyone)}, because {reason}"
+        f"{some(named)}: no number (-) for {_rows(rows, everyone)}, because {reason}"
         for (reason, rows), named in titles_of.items()
     ]
 
 
 def _rows(rows: Sequence[str], everyone: set[str]) -> str:
     if everyone <= set(rows):
-        return "every row"
+        return "any row"
     return some(["the retrained models (the target)" if row == RETRAINED else row for row in rows])
 
 

@@ -14,16 +14,17 @@ from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Scores
 from bench.plugins.scores import check_scores
 from bench.plugins.toy_outputs import toy_outputs
+from bench.plugins.undefined import set_apart
 from bench.seeds import global_state
 
 
 def check_gives_announced_finite_numbers(plugin: Plugin) -> None:
-    """Every row has a score, or a note says why none has."""
+    """Every row has a score or a reason for having none, or a note says why no row has one."""
     outputs = toy_outputs()
     scores = plugin(outputs)
     require(isinstance(scores, Scores), f"returned {type(scores).__name__}, not bench Scores")
     check_scores(plugin.label, scores)
-    scored = {score.row for score in scores.scores}
+    scored = {score.row for score in scores.scores} | {one.row for one in scores.undefined}
     explained = not scored and bool(scores.notes)
     require(
         explained or scored == set(outputs.rows),
@@ -35,7 +36,7 @@ def check_is_a_pure_function(plugin: Plugin) -> None:
     """Same input, same output, and nothing else changes."""
     outputs, untouched = toy_outputs(), toy_outputs()
     before = global_state()
-    first, second = plugin(outputs), plugin(outputs)
+    first, second = set_apart(plugin(outputs)), set_apart(plugin(outputs))
     require(first.scores == second.scores, "gave other numbers when called again")
     require(global_state() == before, "changed the global random state: use outputs.rng()")
     for row, population in untouched.rows.items():
@@ -48,9 +49,9 @@ def check_scores_a_row_by_itself(plugin: Plugin) -> None:
     """The scores of a row do not depend on the other rows."""
     outputs = toy_outputs()
     alone = replace(outputs, rows={"retrain": outputs.rows["retrain"]})
-    beside_others = [score for score in plugin(outputs).scores if score.row == "retrain"]
+    together = set_apart(plugin(outputs)).scores  # nan equals nothing, itself included
     require(
-        plugin(alone).scores == beside_others,
+        set_apart(plugin(alone)).scores == [s for s in together if s.row == "retrain"],
         "gave a row other numbers because of the rows beside it",
     )
 

@@ -78,7 +78,7 @@ def _turn(image: Image.Image) -> Image.Transpose | None:
 def _rgb(image: Image.Image) -> tuple[Image.Image, list[Remark]]:
     """A loaded image as RGB, and whether that changed its colours."""
     mode, kind = image.mode, Kind.SAME_COLOURS
-    if mode == "RGB":
+    if mode == "RGB" and "transparency" not in image.info:
         return image, []
     if mode.startswith("I;16") or (mode == "I" and image.format in ("PNG", "PPM")):
         rgb, kind = _from_sixteen_bits(image), Kind.OTHER_COLOURS

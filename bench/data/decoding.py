@@ -75,6 +75,7 @@ def decode_centres(
 
 def find_faults(files: ImageFiles, scratch: Path | None) -> Faults:
     """Decode each file once to find broken ones; ``scratch`` remembers it if there were none."""
+    _refuse_too_much(1, files.side)
     paths = files.paths.tolist()
     file = scratch and scratch / f"{disk_state(paths, f'checked {VERSION} {files.side}')}.npy"
     kept = _kept_faults(file) if file else None

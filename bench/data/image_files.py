@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,6 +30,9 @@ HEAVY = ("JPEG2000", "WEBP")  # their decoders keep several copies of an image
 MOST_PIXELS = 72_000_000  # of one image, half as many of a heavy format; a file may claim any size
 MOST_SCANS = 100  # of a progressive JPEG: each passes over all pixels, however few bytes it takes
 
+# Pillow logs details of damaged files, without their names, before it raises: nobody needs both.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
 
 class ImageFiles:
     """The central ``side`` x ``side`` pixels of image files, none of them in memory.
@@ -44,11 +48,11 @@ class ImageFiles:
         self,
         paths: Sequence[str] | np.ndarray,
         side: int,
-        digests: Callable[[Sequence[str]], Sequence[bytes]] | None = None,
+        hash_files: Callable[[Sequence[str]], Sequence[bytes]] | None = None,
     ) -> None:
-        """``digests``: what hashes the content of files, if not ``content_digests``."""
+        """``hash_files``: what hashes the content of files, if not ``content_digests``."""
         self.paths, self.side = np.asarray(paths), side
-        self._digests = digests or content_digests
+        self._hash_files = hash_files or content_digests
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -64,7 +68,7 @@ class ImageFiles:
             path = str(self.paths[at])
             with reading(path, "an image"):
                 return centre(path, self.side)[0]
-        return ImageFiles(self.paths[at], self.side, self._digests)
+        return ImageFiles(self.paths[at], self.side, self._hash_files)
 
     @property
     def shape(self) -> tuple[int, int, int, int]:
@@ -77,12 +81,17 @@ class ImageFiles:
             return np.asarray(read_rgb(path)[0])
 
     @cached_property
+    def digests(self) -> Sequence[bytes]:
+        """The SHA-256 of each file's bytes: equal where files are copies of one another."""
+        return self._hash_files(self.paths.tolist())
+
+    @cached_property
     def fingerprint(self) -> str:
         """A hash of the file names below their common folder, and of what each file holds."""
         paths = self.paths.tolist()
         root = os.path.commonpath([os.path.dirname(path) for path in paths])
         digest = hashlib.sha256(f"files {VERSION} {self.side}".encode())
-        for path, content in zip(paths, self._digests(paths), strict=True):
+        for path, content in zip(paths, self.digests, strict=True):
             digest.update(os.fsencode(os.path.relpath(path, root)) + b"\0" + content)
         return digest.hexdigest()
 
@@ -94,7 +103,7 @@ def content_digests(paths: Sequence[str]) -> list[bytes]:
 
 
 def _digest(path: str) -> bytes:
-    with reading(path, "an image"), open(path, "rb") as file:
+    with reading(path, "an image file"), open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").digest()
 
 

@@ -194,7 +194,7 @@ def _batches(
 ) -> Iterator[torch.Tensor]:
     from torch.utils.data import DataLoader
 
-    yield from DataLoader(
+    loader = DataLoader(
         reading,
         batch_sampler=[chunk.tolist() for chunk in chunks],
         collate_fn=torch.stack,
@@ -203,6 +203,10 @@ def _batches(
         # A fork of a process with threads may hang.
         multiprocessing_context="spawn" if workers else None,
     )
+    try:
+        yield from loader
+    except UserError as error:  # torch puts the traceback of a worker process in front
+        raise UserError(str(error).rpartition(f"{UserError.__name__}: ")[2].strip()) from error
 
 
 class Rows(Pool):

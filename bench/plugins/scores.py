@@ -145,11 +145,22 @@ def check_scores(label: str, scores: Scores) -> None:
                 f"{label} gave {score.value} for {score.readout} of row {score.row}: say why in "
                 "the readout (undefined=)"
             )
+    _check_arrays(label, scores)
     panels = {panel.name: panel for panel in scores.panels}
     for curve in scores.curves:
         if curve.panel not in panels:
             raise UserError(f"{label} drew in '{curve.panel}' but announced {sorted(panels)}")
         _check_curve(label, panels[curve.panel], curve)
+
+
+def _check_arrays(label: str, scores: Scores) -> None:
+    """Raise UserError where an array is none, or does not hold numbers: it could not be stored."""
+    for kind, (_type, names) in ARRAYS.items():
+        for item in getattr(scores, kind):
+            for name in names:
+                array = getattr(item, name)
+                if not (isinstance(array, np.ndarray) and array.dtype.kind in "biuf"):
+                    raise UserError(f"{label}: {name} of {kind} must be a NumPy array of numbers")
 
 
 def _check_curve(label: str, panel: Panel, curve: Curve) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
+from bench.outside import shown
 from bench.results.layout import RECORD, REQUEST
 from bench.results.manifest import missing_cells, read_manifest, stored_context
 
@@ -96,7 +97,7 @@ def missing(folder: Path) -> str:
         stored.setdefault(cell.stage, []).append(context.has_record(cell))
     counts = [f"{stage} {sum(has)}/{len(has)}" for stage, has in stored.items()]
     failures = [
-        f"{cell.row}, model {cell.member}: {failure['reason']}"
+        f"{shown(cell.row)}, model {cell.member}: {shown(failure['reason'])}"
         for cell in manifest.keys
         if cell.stage == "unlearn" and (failure := context.failure(cell))
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -99,20 +100,28 @@ def row_record(
     cells = [context.model_cell(row, member, request) for member in context.members]
     made = [cell for cell in cells if context.has_record(cell)]
     records = [context.record(cell) for cell in made]
-    failures = [(cell, context.failure(cell)) for cell in cells]
+    failures = [failure for cell in cells for failure in _failures(context, cell)]
     prepared = []
     if method["prepares"]:
         starts = dict.fromkeys(context.start(cell.member) for cell in made)
         prepared = [context.record(Cell("prepare", row, start)) for start in starts]
     return {
         **method,
-        "done": len(made),
+        "done": len(cells) - len(failures),
         "notes": [{"member": r["member"], "text": text} for r in records for text in r["notes"]],
         "cost": [record["cost"] for record in records],
         "prepare_cost": [record["cost"] for record in prepared],
         "carry_cost": [record["carry_cost"] for record in records if "carry_cost" in record],
-        "failures": [failure_record(context, cell, why) for cell, why in failures if why],
+        "failures": [failure_record(context, cell, why) for cell, why in failures],
     }
+
+
+def _failures(context: Context, cell: Cell) -> list[tuple[Cell, dict[str, Any]]]:
+    """Why one model of a row has no scores, if it has none: it was not made, or gives no number."""
+    for step in (cell, replace(cell, stage="predict")):
+        if failure := context.failure(step):
+            return [(step, failure)]
+    return []
 
 
 def failure_record(context: Context, cell: Cell, failure: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
+from bench.errors import ContractError
 from bench.plugins.outputs import PARTS
+from bench.stages.attempt import attempt
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
@@ -39,9 +44,19 @@ class Predict(Stage):
             part: logits_of(model, networks.part(SPLIT_NAME.get(part, part), cell.request)).numpy()
             for part in PARTS
         }
+        if cell.row in context.method_labels:
+            with attempt(cell):
+                _refuse_not_finite(logits)
         return Artefact({"row": cell.row, "member": cell.member}, logits)
 
     def size(self, context: Context, cell: Cell) -> Size:
         split = context.split_at(cell.request)
         examples = sum(len(getattr(split, SPLIT_NAME.get(part, part))) for part in PARTS)
         return Size(forward=examples, bytes=4 * examples * len(split.classes))
+
+
+def _refuse_not_finite(logits: Mapping[str, np.ndarray]) -> None:
+    """Raise ContractError for outputs that no score can be computed from."""
+    for part, array in logits.items():
+        if not np.isfinite(array).all():
+            raise ContractError(f"returned a model with non-finite outputs on the {part} set")

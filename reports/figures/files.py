@@ -64,16 +64,18 @@ def save(figures: Mapping[str, Draw], folder: Path) -> list[Path]:
     return written
 
 
-def overlay(drawing: Drawing, panels: Sequence[Panel]) -> Figure:
+def overlay(drawing: Drawing, panels: Sequence[Panel]) -> Figure | None:
     """Panels side by side that show all rows in one axes each, with a legend of their numbers."""
     first = panels[0]
-    rows = [row for row in drawing.rows_of(first) if row != CONSTANT]
+    rows = _drawn_rows(drawing, first)
+    if not rows:
+        return None
     legend = 0.17 * -(-len(rows) // 2) + 0.35
     size = (4.2 * len(panels), 4.6 + legend)
     figure = Figure(figsize=size, layout="constrained")
     plots = figure.subplots(1, len(panels), squeeze=False)[0]
     for axes, panel in zip(plots, panels, strict=True):
-        for row in rows:
+        for row in _drawn_rows(drawing, panel):
             name = fold(row, 40, 1)
             value = drawing.interval_of(first, row)
             add_line(axes, drawing, panel, row, f"{name}  {value}")
@@ -97,9 +99,15 @@ def _legend_title(drawing: Drawing, panel: Panel) -> str:
     return f"{readout.title} [95 % interval over models]{target}"
 
 
-def grid(drawing: Drawing, panel: Panel) -> Figure:
-    """One panel for each row, on the same axes."""
-    rows = [row for row in drawing.rows_of(panel) if row != CONSTANT]
+def _drawn_rows(drawing: Drawing, panel: Panel) -> list[str]:
+    return [row for row in drawing.rows_of(panel) if row != CONSTANT]
+
+
+def grid(drawing: Drawing, panel: Panel) -> Figure | None:
+    """One panel for each row, on the same axes; None without a row but the constant one."""
+    rows = _drawn_rows(drawing, panel)
+    if not rows:
+        return None
     columns = min(3, len(rows))
     lines = -(-len(rows) // columns)
     headings = [_heading(drawing, panel, row) for row in rows]

@@ -36,6 +36,9 @@ def plant(root, *classes, count=2, ending="png"):
         ("train", "valid", "test"),
         ("Training", None, "Testing"),
         ("training_set", None, "test_set"),
+        ("seg_train", None, "seg_test"),
+        ("train2017", "val2017", None),
+        ("TrainSet", "valid-images", "test images"),
         ("TRAIN", "Val", None),
     ],
 )
@@ -57,7 +60,7 @@ def test_a_part_without_labels_is_drawn_and_the_note_says_so(tmp_path, part, ins
     data = load(tmp_path)
     assert (data.test, data.validation) == (None, None)
     assert len(data.labels) == 40
-    kind = "test" if part == "test" else "val"
+    kind = "test" if part == "test" else "validation"
     assert f"{part} holds 6 images without a class, so the {kind} set is drawn" in data.note
 
 
@@ -84,14 +87,27 @@ def test_parts_without_training_images_are_never_taken_for_classes(tmp_path):
 def test_a_class_may_be_called_train_or_valid(tmp_path):
     plant(tmp_path / "vehicles", "bus", "train")
     plant(tmp_path / "tickets", "invalid", "valid")
-    assert load(tmp_path / "vehicles").classes == ("bus", "train")
-    assert load(tmp_path / "tickets").classes == ("invalid", "valid")
+    plant(tmp_path / "more", "airport", "test_tube", "train_station")
+    plant(tmp_path / "deeper" / "bullet_train", "red", "blue")
+    plant(tmp_path / "deeper", "bus")
+    for name, classes in (
+        ("vehicles", ("bus", "train")),
+        ("tickets", ("invalid", "valid")),
+        ("more", ("airport", "test_tube", "train_station")),
+        ("deeper", ("bullet_train", "bus")),
+    ):
+        assert load(tmp_path / name).classes == classes
 
 
 def test_folders_beside_the_parts_are_named(tmp_path):
     plant(tmp_path / "train", "a", "b")
-    plant(tmp_path, "unlabelled", count=3)
-    assert load(tmp_path).note == "passed over: images in unlabelled (3)"
+    plant(tmp_path, "unlabelled", "train_masks", count=3)
+    picture(tmp_path / "cover.png")
+    assert set(load(tmp_path).note.removeprefix("passed over: ").split(", ")) == {
+        "images in unlabelled (3)",
+        "images in train_masks (3)",
+        "images outside of the class folders (1)",
+    }
 
 
 def test_classes_that_lie_one_folder_deeper_are_pointed_at(tmp_path):
@@ -215,10 +231,24 @@ def test_names_that_are_not_utf8_are_read_and_shown_escaped(tmp_path):
     assert data.images[2:].max() == 9
 
 
+def test_accents_may_be_stored_apart_from_their_letters(tmp_path):
+    plant(tmp_path / "train", "caf\u00e9", "bar")
+    plant(tmp_path / "test", "cafe\u0301", "bar")
+    data = load(tmp_path)
+    assert data.classes == ("bar", "caf\u00e9")
+    assert data.labels[data.test].tolist() == [0, 0, 1, 1]
+
+
 def test_names_of_any_length_stay_apart(tmp_path):
     names = ["a" * 100 + letter + "a" * 150 for letter in "xy"]
     plant(tmp_path, *names)
     assert load(tmp_path).classes == tuple(names)
+
+
+def test_a_root_whose_name_no_recipe_can_hold_is_one_line(tmp_path):
+    os.mkdir(os.fsencode(tmp_path) + b"/caf\xe9")
+    with pytest.raises(UserError, match=r"caf\\udce9: the recipe of a run cannot hold"):
+        load(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9"))
 
 
 @pytest.mark.parametrize("path", ["x" * 5000, "~nobody-of-this-name/x", "a\x1b31m"])

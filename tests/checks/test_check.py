@@ -153,6 +153,7 @@ def my_attack(outputs, *, shift: float = 0.0):
     [
         ("float(p.logits['forget'].mean())", None),
         ("float('nan')", "gave nan"),
+        ("float('nan') if row == 'retrain' else 1.0", "gave nan"),
         ("float(np.random.default_rng().normal())", "other numbers when called again"),
         ("float(len(outputs.rows))", "because of the rows beside it"),
         (
@@ -166,6 +167,13 @@ def test_attacks_are_checked_too(tmp_path, value, message):
     path.write_text(ATTACK.replace("{value}", value))
     problems = [problem for _name, problem in check_file(path) if problem]
     assert problems == [] if message is None else any(message in p for p in problems)
+
+
+def test_an_attack_may_have_no_number_where_it_says_why(tmp_path):
+    path = tmp_path / "my_attack.py"
+    text = ATTACK.replace("{value}", "float('nan')")
+    path.write_text(text.replace('"my number")', '"my number", undefined="it never exists")'))
+    assert [problem for _name, problem in check_file(path) if problem] == []
 
 
 def test_an_unknown_need_is_a_user_error_before_any_work(tmp_path, capsys):

@@ -61,7 +61,11 @@ def test_transparent_pixels_are_laid_on_white(tmp_path, ending):
     assert decoded(tmp_path / "opaque.png")[1][0].kind == Kind.SAME_COLOURS
 
 
-def test_a_palette_with_a_transparent_colour_is_laid_on_white(tmp_path):
+def test_a_colour_that_stands_for_nothing_is_laid_on_white(tmp_path):
+    Image.new("RGB", (8, 8), (1, 2, 3)).save(tmp_path / "keyed.png", transparency=(1, 2, 3))
+    seen, remarks = decoded(tmp_path / "keyed.png")
+    assert (seen == 255).all()
+    assert remarks[0].kind == Kind.OTHER_COLOURS
     image = Image.new("P", (8, 8), 3)
     image.putpalette(bytes(range(30)))
     image.save(tmp_path / "palette.png", transparency=3)
@@ -190,7 +194,7 @@ def test_an_image_that_is_lost_after_the_check_is_one_line(tmp_path):
         with pytest.raises(UserError, match=r"0\.png cannot be read as an image: Unidentified"):
             read(0)
     (tmp_path / "0.png").unlink()
-    with pytest.raises(UserError, match=r"0\.png cannot be read as an image: FileNotFound"):
+    with pytest.raises(UserError, match=r"0\.png cannot be read as an image file: FileNotFound"):
         content_digests(files.paths.tolist())
 
 

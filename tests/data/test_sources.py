@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
@@ -72,6 +74,18 @@ def test_worker_processes_change_no_input(files):
     alone, beside = Files(files, CPU, crop=12), Files(files, CPU, crop=12, workers=1)
     expected = epoch(alone, chunks, "detector")
     assert torch.equal(epoch(beside, chunks, "detector"), expected)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_file_that_vanishes_is_one_line(tmp_path, workers):
+    paths = [str(tmp_path / f"{number:02d}.png") for number in range(20)]
+    for path in paths:
+        picture(Path(path))
+    Path(paths[15]).unlink()
+    pool = Files(ImageFiles(paths, 8), CPU, workers=workers)
+    with pytest.raises(UserError, match=r"15\.png cannot be read as an image: F.*") as caught:
+        list(pool.epoch([torch.tensor([i, i + 1]) for i in range(0, 20, 2)], "none", None))
+    assert "\n" not in str(caught.value)
 
 
 def test_an_augmentation_that_a_pool_lacks_is_a_user_error(files):

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from pathlib import Path
 from typing import Literal
 
@@ -30,21 +31,19 @@ from bench.outside import shown
 from bench.plugins.dataset import Data
 
 VERSION = 2
-PARTS = {
-    part: re.compile(f"({spellings})([ _-]?(set|data|images))?", re.IGNORECASE)
-    for part, spellings in (
-        ("train", "train(ing)?"),
-        ("val", "val(id|idate|idation)?"),
-        ("test", "test(ing)?"),
-    )
+WORDS = {
+    "train": {"train", "training"},
+    "val": {"val", "valid", "validate", "validation"},
+    "test": {"test", "testing"},
 }
+PARTS = tuple(WORDS)
+FILLERS = r"(set|data|images)(?![a-z])"  # as in trainset or test_images
+LOOSE = "images outside of the class folders"
 Images = dict[str, list[str]]  # the paths of the images of each class
 
 
 def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "stop") -> Data:
-    root, passed = Path(os.path.expanduser(path)), PassedOver()
-    if not os.path.isdir(root):  # unlike pathlib, this raises nothing for an odd path
-        raise UserError(f"folder:{shown(path)}: no such folder; expected a folder for each class")
+    root, passed = _root(path), PassedOver()
     parts, notes = _labelled(path, _parts(path, root, passed), passed)
     paths, labels, of_part = [], [], []
     for part, images in parts.items():
@@ -68,12 +67,22 @@ def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "st
     )
 
 
+def _root(path: str) -> Path:
+    root = os.path.expanduser(path)
+    if not os.path.isdir(root):  # unlike pathlib, this raises nothing for an odd path
+        raise UserError(f"folder:{shown(path)}: no such folder; expected a folder for each class")
+    if re.search("[\ud800-\udfff]", path):
+        raise UserError(
+            f"folder:{shown(path)}: the recipe of a run cannot hold a path that is not UTF-8: "
+            "rename the folder, or name a link to it"
+        )
+    return Path(root)
+
+
 def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
     """The folders of train, val and test; a folder without such folders is all for training."""
     names = look(root, PassedOver())[0]
-    spelled = {
-        part: [n for n in names if spelling.fullmatch(n)] for part, spelling in PARTS.items()
-    }
+    spelled = _spelled(names)
     others = [name for name in names if not any(name in group for group in spelled.values())]
     if not _are_parts(root, spelled, others):
         return {"train": root}
@@ -92,10 +101,25 @@ def _parts(path: str, root: Path, passed: PassedOver) -> dict[str, Path]:
             f"folder:{shown(path)}: there is {' and '.join(parts)} but no training part: expected "
             f"{shown(path)}/train/<class>/<image> beside it"
         )
-    look(root, passed)
+    passed[LOOSE] += len(look(root, passed)[1])
     for name in others:
         passed[f"images in {shown(name, 40)}"] += len(find_images(root / name, passed))
     return parts
+
+
+def _spelled(names: list[str]) -> dict[str, list[str]]:
+    """The names that are spelled like each part: Train or training_set, else seg_train."""
+    words = {name: re.findall("[a-z]+", re.sub(FILLERS, "", name.lower())) for name in names}
+    exact: dict[str, list[str]] = {part: [] for part in PARTS}
+    close: dict[str, list[str]] = {part: [] for part in PARTS}
+    for name in names:
+        part = next((part for part in PARTS if WORDS[part] & set(words[name])), None)
+        if part:
+            close[part].append(name)
+        if part and len(words[name]) == 1:
+            exact[part].append(name)
+    is_close = not exact["train"] and close["train"] and (close["val"] or close["test"])
+    return close if is_close else exact
 
 
 def _are_parts(root: Path, spelled: dict[str, list[str]], others: list[str]) -> bool:
@@ -119,16 +143,17 @@ def _labelled(
         unknown = sorted(set(images) - classes)
         if not images or (unknown and len(images) == 1):
             count = loose + sum(map(len, images.values()))
+            full = {"val": "validation"}.get(part, part)
             notes.append(
                 f"{shown(place.name)} holds {count} images without a class, "
-                f"so the {part} set is drawn from the training images"
+                f"so the {full} set is drawn from the training images"
             )
             continue
         if unknown:
             raise UserError(
                 f"folder:{shown(path)}: {part} has a class '{shown(unknown[0])}' without training"
             )
-        passed["images outside of the class folders"] += loose
+        passed[LOOSE] += loose
         parts[part] = images
     return parts, notes
 
@@ -136,14 +161,18 @@ def _labelled(
 def _classes(place: Path, passed: PassedOver) -> tuple[Images, int]:
     """The images of each class folder that has some, and how many are in none."""
     names, loose = look(place, passed)
-    images = {name: find_images(place / name, passed) for name in names}
-    return {name: files for name, files in images.items() if files}, len(loose)
+    images: Images = {}
+    for name in names:
+        if files := find_images(place / name, passed):
+            # Some systems store an accent apart from its letter: train and test shall agree.
+            images.setdefault(unicodedata.normalize("NFC", name), []).extend(files)
+    return images, len(loose)
 
 
 def _refuse_too_few(path: str, place: Path, images: Images, loose: int, passed: PassedOver) -> None:
     if len(images) > 1:
         return
-    passed["images outside of the class folders"] += loose
+    passed[LOOSE] += loose
     hint = f" (are the classes in {shown(place / min(images))}?)" if images else ""
     raise UserError(
         f"folder:{shown(path)}: {len(images)} folders with images in {shown(place)}: expected "

@@ -31,8 +31,8 @@ def tiny_imagenet() -> Data:
     root = data_home() / "tiny-imagenet-200"
     if not (root / "wnids.txt").is_file():
         raise UserError(
-            f"tiny-imagenet: no {root / 'wnids.txt'}: unpack tiny-imagenet-200.zip into the data "
-            "folder, or name that folder with --data-dir"
+            f"tiny-imagenet: no {shown(root / 'wnids.txt')}: unpack tiny-imagenet-200.zip into the "
+            "data folder, or name that folder with --data-dir"
         )
     with reading(root / "wnids.txt", "a list of classes"):
         ids = (root / "wnids.txt").read_text(encoding="utf-8-sig").split()

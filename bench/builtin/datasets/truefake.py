@@ -37,6 +37,7 @@ from bench.builtin.datasets.formats.truefake_tree import read_tree
 from bench.config.folders import data_home
 from bench.config.limits import Count
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.dataset import Data
 
 VERSION = 2
@@ -54,7 +55,9 @@ def truefake(
 ) -> Data:
     root = find_root(data_home())
     if root is None:
-        raise UserError(f"no TrueFake in {data_home()}: expected {LAYOUT}; see bench show truefake")
+        raise UserError(
+            f"no TrueFake in {shown(data_home())}: expected {LAYOUT}; see bench show truefake"
+        )
     chosen = (
         folder_names("share", share, SHARES),
         folder_names("source", real, REAL),

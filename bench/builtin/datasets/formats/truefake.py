@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from bench.config.spelling import unknown
 from bench.data.image_tree import PassedOver, find_images
 from bench.errors import UserError
-from bench.outside import reading, shown
+from bench.outside import shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -109,7 +109,7 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
             return None
         if missing:
             raise UserError(
-                f"{shown(folder)} lacks {', '.join(missing)}: a split is all three, or split.json"
+                f"{folder} lacks {', '.join(missing)}: a split is all three, or split.json"
             )
         split = {part: _json(path) for part, path in files.items()}
     for part, entries in split.items():
@@ -121,8 +121,10 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
 
 
 def _json(path: Path) -> object:
-    with reading(path, "JSON"):
-        return json.loads(path.read_text(encoding="utf-8-sig"))
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise UserError(f"{path} is not valid JSON: {error}") from error
 
 
 def assign_parts(

@@ -21,6 +21,7 @@ from bench.data.file_state import kept_digests
 from bench.data.image_files import ImageFiles
 from bench.data.image_tree import PassedOver
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.dataset import Data
 
 CLASSES = ("real", "fake")
@@ -51,7 +52,9 @@ def read_tree(
     if split is not None:
         images, positions, absent = assign_parts(images, split)
     if len({image.fake for image in images}) < 2:
-        raise UserError(f"{root}: no images of both kinds in the chosen folders; expected {LAYOUT}")
+        raise UserError(
+            f"{shown(root)}: no images of both kinds in the chosen folders; expected {LAYOUT}"
+        )
     paths = [image.path for image in images]
     pixels, faults = _load(paths, side, memory)
     kept, note = drop_unreadable(paths, faults, broken, strict=True)
