@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 from bench.config.spelling import unknown
 from bench.errors import UserError
+from bench.outside import read_text, reading, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -36,6 +37,7 @@ FAKE = {
     "sdxl": "StableDiffusionXL",
     "flux": "FLUX.1",
 }
+LONGEST_SPLIT = 2**28  # bytes; 600,000 entries have 20 million
 SUFFIXES = {".png", ".jpg", ".jpeg"}
 PARTS = ("train", "val", "test")
 LAYOUT = (
@@ -102,14 +104,14 @@ def _images(folder: Path, fake: bool, source: str) -> list[Image]:
 def read_split(folder: Path) -> dict[str, list[str]] | None:
     """The lists train, val and test of a folder, in either form; None if it has none."""
     whole = folder / "split.json"
-    if whole.is_file():
+    if os.path.exists(whole):
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
-            raise UserError(f"{whole}: expected an object with the lists train, val and test")
+            raise UserError(f"{shown(whole)}: expected an object with the lists train, val and test")
         split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
-        missing = [path.name for path in files.values() if not path.is_file()]
+        missing = [path.name for path in files.values() if not os.path.exists(path)]
         if len(missing) == len(PARTS):
             return None
         if missing:
@@ -119,15 +121,13 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
         split = {part: _json(path) for part, path in files.items()}
     for part, entries in split.items():
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
-            raise UserError(f"{folder}, {part}: expected a list of entries such as FFHQ/44564")
+            raise UserError(f"{shown(folder)}, {part}: expected a list of entries such as FFHQ/44564")
     return split
 
 
 def _json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    with reading(path, "JSON"):
+        return json.loads(read_text(path, "JSON", LONGEST_SPLIT))
 
 
 def assign_parts(

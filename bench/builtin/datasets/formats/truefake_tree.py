@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from bench.config.folders import scratch
 from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
 from bench.data.image_files import ImageFiles
 from bench.errors import UserError
+from bench.outside import shown
 from bench.plugins.dataset import Data
 
 CLASSES = ("real", "fake")
@@ -36,9 +38,9 @@ def read_tree(
 ) -> Data:
     """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
     images = list_images(root, shares, real, fake)
-    split = read_split(Path(splits).expanduser() if splits else root)
+    split = read_split(Path(os.path.expanduser(splits)) if splits else root)
     if splits and split is None:
-        raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
+        raise UserError(f"{shown(splits)} holds no split: split.json, or train.json, val.json, test.json")
     if split is None and len(shares) > 1:
         split = draw_split(images)
     positions: dict[str, np.ndarray] = {}
