@@ -44,7 +44,7 @@ def shown(text: object, longest: int = LONGEST) -> str:
 
 
 def shown_list(names: Iterable[object]) -> str:
-    """The first few names of a list as they may appear in a message, and how many more there are."""
+    """The first few names of a list, as shown in a message, and how many more there are."""
     every = list(names)
     more = f" and {len(every) - FEW:,} more" if len(every) > FEW else ""
     return ", ".join(shown(name, 60) for name in every[:FEW]) + more
@@ -113,8 +113,8 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> str:
     except UnicodeDecodeError as error:
         line = content.count(b"\n", 0, error.start) + 1
         raise UserError(
-            f"{shown(path)} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}; perhaps "
-            "it is Latin-1 or Windows-1252): save it as UTF-8"
+            f"{shown(path)} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}): it "
+            "may be Latin-1 or Windows-1252; save it as UTF-8"
         ) from error
 
 

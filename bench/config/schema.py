@@ -11,10 +11,27 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
-from bench.config.limits import Count, Momentum, Natural, NonNegative, OpenFraction, Positive
+from bench.config.limits import (
+    Count,
+    Momentum,
+    Natural,
+    NonNegative,
+    OpenFraction,
+    Positive,
+    storable,
+    without_truth,
+)
 from bench.config.spelling import split_list
 
 
@@ -28,7 +45,15 @@ def _refuse_empty(names: list[str]) -> list[str]:
     return names
 
 
+def _refuse_long_names(path: str) -> str:
+    if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(path).parts):
+        raise ValueError(f"a name of a file or folder has at most {LONGEST_NAME} bytes")
+    return path
+
+
+LONGEST_NAME = 255  # of file systems
 ChoiceList = Annotated[list[str], BeforeValidator(_split)]
+FolderName = Annotated[str, AfterValidator(_refuse_long_names)]
 SomeChoices = Annotated[ChoiceList, AfterValidator(_refuse_empty)]
 
 
@@ -47,6 +72,16 @@ class Settings(BaseModel):
     """Strict about names, lenient about how a number is written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_truth(cls, value: Any, field: ValidationInfo) -> Any:
+        return without_truth(value, cls.model_fields[str(field.field_name)].annotation)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return value if isinstance(value, Settings) else storable(value)
 
 
 class TrainSettings(Settings):
@@ -146,9 +181,9 @@ class Config(Settings):
     """Number of worker processes; by default one per GPU in use, or one per core."""
     device: Annotated[str, Flag("NAME", "cuda:1")] = "auto"
     """cpu, a single GPU, cuda for all GPUs in turn, or auto for GPUs where there are any."""
-    out: Annotated[str, Flag("FOLDER")] = "bench-results"
+    out: Annotated[FolderName, Flag("FOLDER")] = "bench-results"
     """Folder that results are written to."""
-    data_dir: Annotated[str | None, Flag("FOLDER")] = None
+    data_dir: Annotated[FolderName | None, Flag("FOLDER")] = None
     """Folder that holds data sets; by default what BENCH_DATA_DIR names, or bench-data."""
     download: bool = False
     """Download a data set that is missing, where its authors allow that."""

@@ -65,8 +65,8 @@ def _read(archive: zipfile.ZipFile, name: str, info: zipfile.ZipInfo) -> np.ndar
         raise UserError(f"{shown(name)} is encrypted: write the archive with numpy.savez")
     if info.compress_type not in METHODS:
         raise UserError(
-            f"{shown(name)} is packed by method {info.compress_type} of the zip format, which numpy "
-            "does not write: write the archive with numpy.savez"
+            f"{shown(name)} is packed by method {info.compress_type} of the zip format, which "
+            "numpy does not write: write the archive with numpy.savez"
         )
     with archive.open(info) as member:
         shape, is_fortran, dtype, start = _header(name, member.read(LONGEST_HEADER))

@@ -74,7 +74,7 @@ def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
 def test_unreadable_recipes_are_user_errors(tmp_path):
     broken = tmp_path / "broken.toml"
     broken.write_text("models = = 3")
-    for name, words in ((str(broken), "not valid TOML"), ("nope", "recipes: ")):
+    for name, words in ((str(broken), "cannot be read as a recipe"), ("nope", "recipes: ")):
         with pytest.raises(UserError, match=words):
             load_config({}, name)
 

@@ -17,6 +17,7 @@ from bench.errors import UserError
 from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, rng_of_draw
 
 VERSION = 1
+ALONE = {"count": ("fraction",)}
 
 
 def incremental(

@@ -17,6 +17,7 @@ from bench.plugins.scenario import ForgetRequest, TrainingSet, groups, portion, 
 
 VERSION = 2
 NAME = "random"
+ALONE = {"count": ("fraction",)}
 
 
 def random_removal(

@@ -19,6 +19,7 @@ from bench.errors import UserError
 from bench.outside import reading, shown, shown_list
 from bench.plugins.dataset import Data
 
+
 def read_set(
     name: str, folder: str, parts: dict[str, list[str]], meta: tuple[str, str], labels: str
 ) -> Data:

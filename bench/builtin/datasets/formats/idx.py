@@ -71,5 +71,5 @@ def _read(path: Path, dimensions: int, name: str) -> np.ndarray:
         return np.frombuffer(content, np.uint8).reshape(shape).copy()
 
 
-def _open(place: Path) -> IO[bytes]:
+def _open(place: Path) -> IO[bytes] | gzip.GzipFile:
     return gzip.open(place) if place.suffix == ".gz" else place.open("rb")

@@ -36,9 +36,7 @@ def whole_numbers(name: str, labels: np.ndarray) -> np.ndarray:
     return labels.reshape(-1).astype(np.int64)
 
 
-def class_names(
-    train: np.ndarray, test: np.ndarray, names: np.ndarray | None
-) -> tuple[str, ...]:
+def class_names(train: np.ndarray, test: np.ndarray, names: np.ndarray | None) -> tuple[str, ...]:
     """The names of the classes, given or numbers; each has to have a training example.
 
     A label can be any number, so nothing of its size is made before it is known to be small.

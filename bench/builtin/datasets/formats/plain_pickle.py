@@ -18,13 +18,14 @@ import numpy as np
 
 MOST_STEPS = 2_000_000  # CIFAR-100 has 300,000
 PLAIN = "biuf"  # kinds of numbers
-INSTRUCTIONS = (  # lists, dictionaries, tuples, plain values, their memo, and calls by name
-    "PROTO FRAME STOP MARK POP POP_MARK NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 "
-    "FLOAT BINFLOAT STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE "
-    "BINUNICODE8 BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8 EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT "
-    "SETITEM SETITEMS EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 PUT BINPUT LONG_BINPUT MEMOIZE GET "
-    "BINGET LONG_BINGET GLOBAL STACK_GLOBAL REDUCE BUILD"
-).split()
+INSTRUCTIONS = """
+    PROTO FRAME STOP MARK POP POP_MARK PUT BINPUT LONG_BINPUT MEMOIZE GET BINGET LONG_BINGET
+    NONE NEWTRUE NEWFALSE INT BININT BININT1 BININT2 LONG LONG1 FLOAT BINFLOAT
+    STRING BINSTRING SHORT_BINSTRING UNICODE SHORT_BINUNICODE BINUNICODE BINUNICODE8
+    BINBYTES SHORT_BINBYTES BINBYTES8 BYTEARRAY8
+    EMPTY_LIST LIST APPEND APPENDS EMPTY_DICT DICT SETITEM SETITEMS
+    EMPTY_TUPLE TUPLE TUPLE1 TUPLE2 TUPLE3 GLOBAL STACK_GLOBAL REDUCE BUILD
+"""  # lists, dictionaries, tuples, plain values, their memo, and calls by name
 
 
 def load_plain(content: bytes) -> dict[str, Any]:
@@ -99,13 +100,19 @@ class _Steps(dict):
         if self.left < 0:
             raise pickle.UnpicklingError(f"takes more than {MOST_STEPS:,} steps")
         if number not in self:
-            raise pickle.UnpicklingError(f"has instruction {number}, which plain values do not need")
+            raise pickle.UnpicklingError(
+                f"has instruction {number}, which plain values do not need"
+            )
         return super().__getitem__(number)
 
 
 class _Reader(pickle._Unpickler):
     """The unpickler that is written in Python, so that a memo of billions costs nothing."""
 
+    stack: list[Any]
+    append: Callable[[Any], None]
+    read: Callable[[int], bytes]
+    pop_mark: Callable[[], list[Any]]
     NAMES: ClassVar[dict[str, Any]] = {
         "numpy.core.multiarray._reconstruct": _blank,
         "numpy.core.multiarray.scalar": _scalar,
@@ -116,7 +123,7 @@ class _Reader(pickle._Unpickler):
 
     def __init__(self, content: bytes):
         super().__init__(io.BytesIO(content), encoding="bytes")
-        self.dispatch = _Steps(self.STEPS)
+        self.dispatch = _Steps(self.STEPS)  # type: ignore[misc]
         self.left = 2 * len(content)  # bytes that texts may become
 
     def find_class(self, module: str, name: str) -> Any:
@@ -155,7 +162,7 @@ class _Reader(pickle._Unpickler):
 
     STEPS: ClassVar[dict[int, Any]] = {
         code[0]: pickle._Unpickler.dispatch[code[0]]
-        for code in (getattr(pickle, name) for name in INSTRUCTIONS)
+        for code in (getattr(pickle, name) for name in INSTRUCTIONS.split())
     } | {
         pickle.EMPTY_DICT[0]: _load_empty_dict,
         pickle.DICT[0]: _load_dict,

@@ -107,7 +107,9 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
     if os.path.exists(whole):
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
-            raise UserError(f"{shown(whole)}: expected an object with the lists train, val and test")
+            raise UserError(
+                f"{shown(whole)}: expected an object with the lists train, val and test"
+            )
         split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
@@ -121,7 +123,9 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
         split = {part: _json(path) for part, path in files.items()}
     for part, entries in split.items():
         if not isinstance(entries, list) or not all(isinstance(e, str) for e in entries):
-            raise UserError(f"{shown(folder)}, {part}: expected a list of entries such as FFHQ/44564")
+            raise UserError(
+                f"{shown(folder)}, {part}: expected a list of entries such as FFHQ/44564"
+            )
     return split
 
 

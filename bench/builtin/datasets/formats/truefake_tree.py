@@ -40,7 +40,9 @@ def read_tree(
     images = list_images(root, shares, real, fake)
     split = read_split(Path(os.path.expanduser(splits)) if splits else root)
     if splits and split is None:
-        raise UserError(f"{shown(splits)} holds no split: split.json, or train.json, val.json, test.json")
+        raise UserError(
+            f"{shown(splits)} holds no split: split.json, or train.json, val.json, test.json"
+        )
     if split is None and len(shares) > 1:
         split = draw_split(images)
     positions: dict[str, np.ndarray] = {}
