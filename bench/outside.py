@@ -8,10 +8,12 @@ may unpack to, and ``shown`` makes any text safe to print.
 from __future__ import annotations
 
 import codecs
+import errno
 import os
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 from bench.errors import ContractError, UserError, one_line
 
@@ -75,6 +77,19 @@ def reading(path: str | os.PathLike[str], kind: str) -> Iterator[None]:
     except Exception as error:
         reason = shown(one_line(error))
         raise UserError(f"{shown(path)} cannot be read as {kind}: {reason}") from error
+
+
+def user_path(text: str | os.PathLike[str]) -> Path:
+    """The path that a user names, with ~ for a home; UserError where nothing can have that name."""
+    path = os.path.expanduser(text)
+    try:
+        os.stat(path)
+    except ValueError as error:  # NUL, or a lone surrogate
+        raise UserError(f"{shown(text)} is no path: {shown(error)}") from error
+    except OSError as error:
+        if error.errno in (errno.ENAMETOOLONG, errno.ELOOP):
+            raise UserError(f"{shown(text)} is no path: {error.strerror}") from error
+    return Path(path)
 
 
 def refuse_special(path: str | os.PathLike[str]) -> None:

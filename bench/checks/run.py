@@ -6,7 +6,6 @@ registered.
 
 from __future__ import annotations
 
-import os
 import sys
 import sysconfig
 import traceback
@@ -35,7 +34,7 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         The name of a test, and what is wrong, or None if it passed. After a fault on one toy
         network, the other tests on that network are left out: they would only repeat it.
     """
-    if not os.path.exists(path):
+    if not path.exists():
         raise UserError(f"{shown(path)}: no such file")
     source = Source.read(path)
     plugin = Registry((str(path),)).resolve(source.kind, source.name)

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import plugin_option
+from bench.outside import user_path
 
 if TYPE_CHECKING:
     from bench.plugins.source import Source
@@ -79,8 +78,8 @@ def check(
     from bench.checks.run import check_file
     from bench.plugins.registry import Source
 
-    path, failed = Path(file), False
-    source = Source.read(path) if os.path.exists(path) else None
+    path, failed = user_path(file), False
+    source = Source.read(path) if path.exists() else None
     if source:
         typer.echo(f"{source.name} ({source.kind}): {source.summary}")
     for name, problem in check_file(path):

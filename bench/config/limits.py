@@ -22,11 +22,13 @@ Word = Annotated[str | int | None, ANY_WORD]
 LARGEST = 2**63  # TOML has integers of 64 bits
 
 ALLOWED = {  # by pydantic's error types
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"
+    ),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    "string_type": "text",
+    **dict.fromkeys(("string_type", "string_unicode"), "text in UTF-8"),
     "list_type": "a list",
     "dict_type": "a table",
     "greater_than": "above {gt:g}",

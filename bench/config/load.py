@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +13,7 @@ from bench.config.limits import explain_error, may_be_none
 from bench.config.schema import Config, known_keys
 from bench.config.spelling import NONE, parse_value, quote, spell_value, unknown
 from bench.errors import UserError
-from bench.outside import read_text, reading, shown
+from bench.outside import read_text, reading, shown, user_path
 
 CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
 RECIPES = Path(__file__).parent.parent / "configs"
@@ -78,7 +77,7 @@ def recipes() -> dict[str, str]:
 def read_recipe(name: str) -> dict[str, Any]:
     """Read a TOML file by its path, or a recipe of the package by its name."""
     path = Path(name) if name.endswith(".toml") or "/" in name else RECIPES / f"{name}.toml"
-    if not os.path.exists(path):
+    if not user_path(path).exists():
         known = ", ".join(recipes())
         raise UserError(f"--config {shown(name)}: no such file or recipe; recipes: {known}")
     with reading(path, "a recipe (TOML)"):

@@ -33,6 +33,7 @@ from bench.config.limits import (
     without_truth,
 )
 from bench.config.spelling import split_list
+from bench.outside import user_path
 
 
 def _split(value: Any) -> Any:
@@ -45,15 +46,13 @@ def _refuse_empty(names: list[str]) -> list[str]:
     return names
 
 
-def _refuse_long_names(path: str) -> str:
-    if any(len(os.fsencode(part)) > LONGEST_NAME for part in Path(path).parts):
-        raise ValueError(f"a name of a file or folder has at most {LONGEST_NAME} bytes")
+def _refuse_impossible(path: str) -> str:
+    user_path(path)
     return path
 
 
-LONGEST_NAME = 255  # of file systems
 ChoiceList = Annotated[list[str], BeforeValidator(_split)]
-FolderName = Annotated[str, AfterValidator(_refuse_long_names)]
+FolderName = Annotated[str, AfterValidator(_refuse_impossible)]
 SomeChoices = Annotated[ChoiceList, AfterValidator(_refuse_empty)]
 
 

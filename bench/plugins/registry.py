@@ -22,7 +22,7 @@ from typing import Any
 
 from bench.config.spelling import Choice, parse, unknown
 from bench.errors import UserError, one_line
-from bench.outside import shown
+from bench.outside import shown, user_path
 from bench.plugins.chosen import Plugin
 from bench.plugins.parameters import (
     argument_name,
@@ -112,8 +112,8 @@ def _installed(kind: str) -> Iterator[Entry]:
 
 def _loose(file: str) -> Entry:
     """The plugin in a file that the user names."""
-    path = Path(file)
-    if not os.path.exists(path):
+    path = user_path(file)
+    if not path.exists():
         raise UserError(f"--plugin {shown(file)}: no such file")
     return Entry(Source.read(path), path)
 
@@ -190,7 +190,7 @@ class Registry:
 def _refuse_bare_path(text: str) -> None:
     """Raise UserError where a data set is given by its path alone: that does not say its format."""
     path = Path(text)
-    is_folder = len(path.parts) > 1 and os.path.isdir(path)
+    is_folder = len(path.parts) > 1 and os.path.isdir(text)
     if ":" not in text and (is_folder or path.suffix == ".npz"):
         kind = "npz" if path.suffix == ".npz" else "folder"
         raise UserError(f"dataset = {shown(text)}: say how it is read: {kind}:{shown(text)}")

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.outside import shown
+from bench.outside import shown, user_path
 from bench.results.layout import RECORD, REQUEST
 from bench.results.manifest import missing_cells, read_manifest, stored_context
 
@@ -19,15 +18,13 @@ log = logging.getLogger(__name__)
 
 def find_run(name: str, out: Path) -> Path:
     """A run by its folder, its name in ``out`` (NAME/request-2, too), or how its name begins."""
-    for folder in (Path(name), out / RUNS / name):
-        if os.path.isdir(folder):
+    for folder in (user_path(name), user_path(out / RUNS / name)):
+        if folder.is_dir():
             return folder
     path = Path(name)
-    if "\0" in name:
-        raise UserError(f"'{shown(name)}' is no name of a run: it holds a NUL character")
     if path.name.startswith(REQUEST) and path.parent.name:
         request = find_run(str(path.parent), out) / path.name
-        if not os.path.isdir(request):
+        if not request.is_dir():
             raise UserError(
                 f"{shown(request.parent)} has no {shown(path.name)}: it has fewer requests, or none"
             )

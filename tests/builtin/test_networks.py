@@ -65,8 +65,8 @@ def test_weights_that_are_none_are_one_line(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     for name, words in (
         ("absent.pth", "no such file"),
-        ("bad.pth", "not weights that can be read safely"),
-        ("bad.safetensors", "damaged"),
+        ("bad.pth", "bad.pth cannot be read as weights: it holds other objects"),
+        ("bad.safetensors", "bad.safetensors cannot be read as weights"),
         ("other.safetensors", "are none of a resnet50: conv1.weight is missing"),
     ):
         with pytest.raises(UserError, match=words):

@@ -19,6 +19,7 @@ from bench.config.folders import scratch
 from bench.config.limits import Count
 from bench.data.decoding import drop_unreadable, load_centres
 from bench.errors import UserError
+from bench.outside import user_path
 from bench.plugins.dataset import Data
 
 VERSION = 1
@@ -27,7 +28,7 @@ PARTS = ("train", "val", "test")
 
 
 def folder(path: str, *, side: Count = 32, broken: Literal["stop", "skip"] = "stop") -> Data:
-    root = Path(path).expanduser()
+    root = user_path(path)
     if not root.is_dir():
         raise UserError(f"folder:{path}: no such folder; expected a folder for each class")
     parts = _parts(root)

@@ -17,7 +17,7 @@ import numpy as np
 from bench.builtin.datasets.formats.labels import class_names, whole_numbers
 from bench.builtin.datasets.formats.table import as_rows, check_columns, is_table
 from bench.errors import UserError
-from bench.outside import reading, shown, shown_list
+from bench.outside import reading, shown, shown_list, user_path
 from bench.plugins.dataset import Data
 from bench.storage.archives import array_names, read_arrays
 
@@ -27,7 +27,7 @@ OPTIONAL = ("class_names", "lossy_train", "lossy_test")
 
 
 def npz(path: str) -> Data:
-    file = Path(os.path.expanduser(path))
+    file = user_path(path)
     with reading(file, "a .npz archive"):
         try:
             return _data(file.stem, *_read(file))

@@ -104,7 +104,7 @@ def _images(folder: Path, fake: bool, source: str) -> list[Image]:
 def read_split(folder: Path) -> dict[str, list[str]] | None:
     """The lists train, val and test of a folder, in either form; None if it has none."""
     whole = folder / "split.json"
-    if os.path.exists(whole):
+    if whole.exists():
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
             raise UserError(
@@ -113,7 +113,7 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
         split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
-        missing = [path.name for path in files.values() if not os.path.exists(path)]
+        missing = [path.name for path in files.values() if not path.exists()]
         if len(missing) == len(PARTS):
             return None
         if missing:

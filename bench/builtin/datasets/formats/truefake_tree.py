@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +17,7 @@ from bench.config.folders import scratch
 from bench.data.decoding import Faults, drop_unreadable, find_faults, load_centres
 from bench.data.image_files import ImageFiles
 from bench.errors import UserError
-from bench.outside import shown
+from bench.outside import shown, user_path
 from bench.plugins.dataset import Data
 
 CLASSES = ("real", "fake")
@@ -38,7 +37,7 @@ def read_tree(
 ) -> Data:
     """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
     images = list_images(root, shares, real, fake)
-    split = read_split(Path(os.path.expanduser(splits)) if splits else root)
+    split = read_split(user_path(splits) if splits else root)
     if splits and split is None:
         raise UserError(
             f"{shown(splits)} holds no split: split.json, or train.json, val.json, test.json"
