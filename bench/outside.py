@@ -1,8 +1,8 @@
 """What comes from outside: users' files and texts, read with care and shown without harm.
 
 A file that somebody else wrote may be anything. ``reading`` turns whatever a library raises about
-it into one sentence with the file's name, ``read_text`` decodes it, ``refuse_bomb`` bounds what it
-may unpack to, and ``shown`` makes any text safe to print.
+it into one sentence with the file's name, ``read_text`` decodes it, and ``shown`` makes any text
+safe to print.
 """
 
 from __future__ import annotations
@@ -11,45 +11,19 @@ import codecs
 import errno
 import os
 import stat
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from bench.errors import ContractError, UserError, one_line
+from bench.errors import LONGEST as LONGEST
+from bench.errors import ContractError, UserError, one_line, shown
+from bench.errors import shown_list as shown_list
 
-LONGEST = 200  # characters of a text from outside in a message
-FEW = 5  # names of a list in a message
-SMALL = 2**28  # bytes that any file may unpack to
-TIMES = 100  # a file that unpacks to more than so many times its own size was made to do harm
 LONGEST_TEXT = 2**22  # bytes of a recipe or of a plugin's code
 MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),
 }
-
-
-def shown(text: object, longest: int = LONGEST) -> str:
-    r"""A text as it may appear in a message: one line, printable, and not endless.
-
-    Characters that are not printable (control characters, terminal escape codes, lone surrogates,
-    marks that turn the direction of writing) appear escaped, such as ``\x1b`` or ``\udcff``. Of a
-    text of more than ``longest`` characters, the middle is left out.
-    """
-    whole = str(text)
-    if len(whole) > longest:
-        half = longest // 2
-        whole = f"{whole[:half]}... ({len(whole):,} characters) ...{whole[-half:]}"
-    return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in whole
-    )
-
-
-def shown_list(names: Iterable[object]) -> str:
-    """The first few names of a list, as shown in a message, and how many more there are."""
-    every = list(names)
-    more = f" and {len(every) - FEW:,} more" if len(every) > FEW else ""
-    return ", ".join(shown(name, 60) for name in every[:FEW]) + more
 
 
 @contextmanager
@@ -131,18 +105,3 @@ def decode(content: bytes, path: str | os.PathLike[str]) -> str:
             f"{shown(path)} is not UTF-8 (byte 0x{content[error.start]:02x} in line {line}): it "
             "may be Latin-1 or Windows-1252; save it as UTF-8"
         ) from error
-
-
-def most_bytes(size: int) -> int:
-    """To how many bytes a packed file of this size may unpack."""
-    return max(SMALL, TIMES * size)
-
-
-def refuse_bomb(name: str | os.PathLike[str], size: int, claimed: int) -> None:
-    """Raise UserError if a packed file unpacks to far more bytes than such files do."""
-    if claimed > most_bytes(size):
-        raise UserError(
-            f"{shown(name)} has {size:,} bytes and would unpack to {claimed:,}, more than the "
-            f"{most_bytes(size):,} that are allowed for its size: is it damaged? If not, save it "
-            "unpacked"
-        )

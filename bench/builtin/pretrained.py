@@ -20,7 +20,8 @@ from torch import nn
 
 from bench import seeds
 from bench.errors import UserError
-from bench.outside import reading, refuse_bomb, shown, shown_list, user_path
+from bench.outside import reading, shown, shown_list, user_path
+from bench.storage.archives import refuse_bomb
 from bench.training.trainer import head_of
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
@@ -69,7 +70,8 @@ def load_backbone(model: nn.Module, name: str, weights: str) -> None:
                 f"{tuple(tensor.shape)}; the file holds {shown_list(state) or 'no tensors'}"
             )
     parts = {key.partition(".")[0] for key in expected}
-    more = [k for k in state if k not in expected and k.partition(".")[0] in parts]
+    others = [key for key in state if key not in expected and not key.startswith(head)]
+    more = [key for key in others if key.partition(".")[0] in parts]
     if more:
         raise UserError(
             f"weights={shown(weights)} are none of a {name}, which has no {shown_list(more)}"

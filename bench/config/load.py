@@ -45,10 +45,17 @@ def load_config(
         values["out"] = str(results)
     for key, value in typed.items():
         _assign(values, key, None if value == NONE and _accepts_none(key) else value)
+    return check_config(values)
+
+
+def check_config(values: Mapping[str, Any], where: str = "") -> Config:
+    """The configuration of these values; ``where`` they stand precedes what is wrong with them."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UserError(_explain(error)) from None
+        raise UserError(f"{where}{_explain(error)}") from None
+    except RecursionError as error:
+        raise UserError(f"{where}a value is nested too deeply") from error
 
 
 def merge_typed(overrides: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from bench.errors import UserError
-from bench.outside import LONGEST, shown
+from bench.errors import LONGEST, UserError, shown
 
 NONE = "none"  # how None is written, where a parameter may be that
 SHAPE = re.compile(r"(?P<name>[A-Za-z][\w+-]*)(?::(?P<argument>[^\[\]]+))?(?:\[(?P<params>.*)\])?")

@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.config.shapes import check_shape
 from bench.errors import UserError
+from bench.outside import reading
 from bench.plugins.outputs import Population, Scores
-from bench.plugins.scores import from_record
+from bench.plugins.scores import SCORES_SHAPE, check_scores, from_record, refuse_older
 from bench.results.finished import Comparison
 from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
+from bench.results.shapes import RunShape
 from bench.stages.gather import StoredOutputs
 from bench.storage.records import read_checked, read_record, unpack_arrays
 
@@ -45,13 +48,18 @@ class Run:
                 f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
             )
         record = read_record(folder / RECORD, lambda: _refuse_damaged(folder, RECORD))
-        arrays = {
-            name: unpack_arrays(
-                read_checked(folder / name, record[kind], partial(_refuse_damaged, folder, name))
-            )
-            for kind, name in (("curves", CURVES), ("extras", EXTRAS))
-        }
-        return cls(folder, record, from_record(record, arrays[CURVES]), arrays[EXTRAS])
+        refuse_older(record)
+        for shape in (RunShape, SCORES_SHAPE):
+            check_shape(shape, record, folder / RECORD, f"make it anew: bench score {folder}")
+        arrays = {}
+        for kind, name in (("curves", CURVES), ("extras", EXTRAS)):
+            damaged = partial(_refuse_damaged, folder, name)
+            with reading(folder / name, "arrays of a run"):
+                arrays[name] = unpack_arrays(read_checked(folder / name, record[kind], damaged))
+        with reading(folder / RECORD, "the scores of a run"):
+            scores = from_record(record, arrays[CURVES])
+            check_scores(str(folder / RECORD), scores)
+        return cls(folder, record, scores, arrays[EXTRAS])
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import math
+import os
 import zipfile
 from collections import Counter
 from collections.abc import Container
@@ -15,9 +16,10 @@ from collections.abc import Container
 import numpy as np
 from numpy.lib import format as npy
 
-from bench.errors import UserError
-from bench.outside import refuse_bomb, shown, shown_list
+from bench.errors import UserError, shown, shown_list
 
+SMALL = 2**28  # bytes that any file may unpack to
+TIMES = 100  # a file that unpacks to more than so many times its own size was made to do harm
 SUFFIX = ".npy"
 LONGEST_HEADER = 2**16  # bytes; numpy writes 118 before a plain array
 PIECE = 2**24  # bytes that are unpacked at a time
@@ -104,3 +106,18 @@ def _header(name: str, content: bytes) -> tuple[tuple[int, ...], bool, np.dtype,
     if dtype.kind not in PLAIN:
         raise UserError(f"{shown(name)} is {shown(dtype)}: allowed are numbers and texts")
     return shape, is_fortran, dtype, beginning.tell()
+
+
+def most_bytes(size: int) -> int:
+    """To how many bytes a packed file of this size may unpack."""
+    return max(SMALL, TIMES * size)
+
+
+def refuse_bomb(name: str | os.PathLike[str], size: int, claimed: int) -> None:
+    """Raise UserError if a packed file unpacks to far more bytes than such files do."""
+    if claimed > most_bytes(size):
+        raise UserError(
+            f"{shown(name)} has {size:,} bytes and would unpack to {claimed:,}, more than the "
+            f"{most_bytes(size):,} that are allowed for its size: is it damaged? If not, save it "
+            "unpacked"
+        )

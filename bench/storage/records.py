@@ -61,7 +61,7 @@ def read_record(path: Path, on_damage: OnDamage | None = None) -> dict[str, Any]
         # the number is ours again, then the number itself is what was damaged.
         ours = content | {"schema_version": SCHEMA_VERSION}
         is_newer = schema > SCHEMA_VERSION and (is_whole or check != _sha256(canonical_json(ours)))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = is_newer = False
     if is_newer:
         raise UserError(

@@ -18,8 +18,9 @@ import numpy as np
 
 from bench.config.folders import data_home, download_file, may_download
 from bench.errors import UserError
-from bench.outside import most_bytes, reading, refuse_bomb, shown
+from bench.outside import reading, shown
 from bench.plugins.dataset import Data
+from bench.storage.archives import most_bytes, refuse_bomb
 
 VERSION = 1
 # As in scikit-learn's sklearn/datasets/_covtype.py.

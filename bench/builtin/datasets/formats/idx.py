@@ -16,8 +16,9 @@ import numpy as np
 
 from bench.config.folders import data_home, download, may_download
 from bench.errors import UserError
-from bench.outside import reading, refuse_bomb, shown
+from bench.outside import reading, shown
 from bench.plugins.dataset import Data
+from bench.storage.archives import refuse_bomb
 
 PARTS = ("train", "t10k")
 UNSIGNED = 0x08
