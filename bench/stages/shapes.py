@@ -6,19 +6,24 @@ from bench.config.shapes import Index, Number, Shape
 from bench.plugins.scores import SCORES_SHAPE
 
 
-class CostShape(Shape):
-    """What a cell cost, as ``bench.training.cost`` measures it; None where nobody measured."""
+class TimeShape(Shape):
+    """How long a cell took; None where nobody measured."""
 
     time_s: Number | None
-    forward_examples: Number | None = None
-    backward_examples: Number | None = None
-    peak_memory_mb: Number | None = None
+
+
+class CostShape(TimeShape):
+    """What a cell cost, as ``bench.training.cost`` measures it."""
+
+    forward_examples: Number | None
+    backward_examples: Number | None
+    peak_memory_mb: Number | None
 
 
 class MadeShape(Shape):
     """The record of a cell that was made, whatever its stage."""
 
-    cost: CostShape | None = None
+    cost: TimeShape | None = None
 
 
 class UnlearnedShape(MadeShape):

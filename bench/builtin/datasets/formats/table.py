@@ -45,24 +45,24 @@ def check_columns(train: np.ndarray, test: np.ndarray) -> str:
     constant = []
     for column in range(train.shape[1]):
         values = np.concatenate([train[:, column], test[:, column]])
-        if len(train) and (train[:, column] == train[0, column]).all():
+        largest = np.abs(values).max()
+        if largest > LARGEST:
+            raise UserError(
+                f"column {column} holds numbers up to {largest:.3g}, too large for a network (at "
+                f"most {LARGEST:.0e}): divide it by a fixed number before saving"
+            )
+        if (train[:, column] == train[0, column]).all():
             constant.append(column)
-        if (values != values[0]).any():
-            _check_column(column, values)
-        elif len(values) and abs(values[0]) > LARGEST:
-            raise _too_large(column, abs(values[0]))
+        else:
+            _check_column(column, values, train[:, column].std(dtype=np.float64))
     if len(constant) == train.shape[1]:
         raise UserError("no column of x_train varies: there is nothing to learn from")
     return f"columns that do not vary in x_train: {shown_list(constant)}" if constant else ""
 
 
-def _check_column(column: int, values: np.ndarray) -> None:
+def _check_column(column: int, values: np.ndarray, deviation: float) -> None:
     """Raise UserError where a network could not learn from a column that varies."""
-    largest = np.abs(values).max()
-    if largest > LARGEST:
-        raise _too_large(column, largest)
-    deviation = values.std(dtype=np.float64)
-    if np.spacing(np.float32(largest)) > BLUR * deviation:
+    if np.spacing(np.float32(np.abs(values).max())) > BLUR * deviation:
         _refuse_merging(column, np.unique(values.astype(np.float64)), deviation)
     if deviation < NARROWEST:
         raise UserError(
@@ -81,10 +81,3 @@ def _refuse_merging(column: int, distinct: np.ndarray, deviation: float) -> None
             f"fixed number near its values, such as {distinct[0]:.17g}, before saving (or multiply "
             "it, where its values are tiny)"
         )
-
-
-def _too_large(column: int, largest: float) -> UserError:
-    return UserError(
-        f"column {column} holds numbers up to {largest:.3g}, too large for a network (at most "
-        f"{LARGEST:.0e}): divide it by a fixed number before saving"
-    )
