@@ -115,8 +115,9 @@ def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     first = str(error.errors()[0]["loc"][0])
     errors = [each for each in error.errors() if each["loc"][0] == first]
     allowed = ", or ".join(dict.fromkeys(map(explain_error, errors)))
-    value = shown(spell_value(values[first]))
-    return f"{first} = {value}: {allowed.replace(', or must be', ', or')}"
+    value = values[first]
+    text = shown(value if isinstance(value, str) else spell_value(value))
+    return f"{first} = {text}: {allowed.replace(', or must be', ', or')}"
 
 
 def refuse_ignored(
