@@ -316,9 +316,7 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
-def test_whatever_is_typed_the_answer_is_short_and_printable(
-    command, capsys, tmp_path, monkeypatch
-):
+def test_any_text_is_answered_shortly_and_printably(command, capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for text in LONG:
         assert main([part.format(text) for part in command]) in (1, 2)

@@ -43,6 +43,10 @@ def test_the_stored_configuration_reads_back(tmp_path):
     assert tomllib.loads(path.read_text())["methods"] == ["pgu", "ssd[alpha=5]"]
 
 
+def check_methods(config):
+    return open_context(config).methods
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -77,8 +81,7 @@ def test_the_stored_configuration_reads_back(tmp_path):
 )
 def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
     with pytest.raises(UserError) as caught:
-        config = load_config({}, None, (setting,))
-        open_context(config).methods
+        check_methods(load_config({}, None, (setting,)))
     assert str(caught.value).isprintable()
     for word in words:
         assert word in str(caught.value)
