@@ -29,6 +29,7 @@ ALLOWED = {  # by pydantic's error types
     "finite_number": "a finite number",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
     **dict.fromkeys(("string_type", "string_unicode"), "text in UTF-8"),
+    "is_instance_of": "text",
     "list_type": "a list",
     "dict_type": "a table",
     "greater_than": "above {gt:g}",

@@ -9,13 +9,14 @@ from __future__ import annotations
 from os import PathLike
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, InstanceOf, ValidationError
 
 from bench.config.limits import explain_error
 from bench.errors import UserError, shown
 
 MOST = 10_000  # models, requests and the like: readers make lists of that length
 
+Text = InstanceOf[str]  # names of files that are not UTF-8, too
 Number = Annotated[float, Field(ge=-1e100, le=1e100, allow_inf_nan=False)]
 Index = Annotated[int, Field(ge=0, le=MOST)]
 Amount = Annotated[int, Field(ge=0, le=2**53)]

@@ -25,6 +25,7 @@ from bench.storage.files import write_atomic
 from bench.storage.provenance import provenance
 from bench.storage.store import content_key
 
+LONGEST = 100  # characters of a run's name before its digest; file systems allow 255
 log = logging.getLogger(__name__)
 
 
@@ -68,7 +69,7 @@ def run_folder(context: Context) -> Path:
     config, data = context.config, context.data
     name = f"{data.name}-{context.scenario.label}-{config.models}"
     digest = content_key(config=config.identity(), data=data.fingerprint)[:8]
-    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
+    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)[:LONGEST]}-{digest}"
 
 
 def write_beginning(context: Context, cells: Sequence[Cell]) -> tuple[Path, Manifest]:

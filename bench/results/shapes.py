@@ -6,11 +6,11 @@ from typing import Annotated, Any, Self
 
 from pydantic import ConfigDict, Field, model_validator
 
-from bench.config.shapes import MOST, Amount, Index, Shape
+from bench.config.shapes import MOST, Amount, Index, Number, Shape, Text
 from bench.plugins.rows import RETRAIN
 from bench.stages.shapes import CostShape
 
-Texts = dict[str, str]
+Texts = dict[str, Text]
 StageName = Annotated[str, Field(pattern=r"^[a-z][a-z-]*$")]  # folders and files of the store
 Member = Annotated[str, Field(pattern=r"^[0-9]{1,5}$")]
 Key = Annotated[str, Field(pattern=r"^[0-9a-f]{32}$")]
@@ -20,23 +20,23 @@ class NoteShape(Shape):
     """What one model's method said of itself."""
 
     member: Index
-    text: str
+    text: Text
 
 
 class FailureShape(Shape):
     """Why one model could not be made."""
 
     member: Index
-    stage: str
-    reason: str
-    file: str
+    stage: Text
+    reason: Text
+    file: Text
 
 
 class RowShape(Shape):
     """A method: its parameters, what it needs, what it cost, and how it failed."""
 
     params: dict[str, Any]
-    needs: list[str]
+    needs: list[Text]
     prepares: bool
     done: Index
     notes: list[NoteShape]
@@ -49,10 +49,10 @@ class RowShape(Shape):
 class DataShape(Shape):
     """The data set of a run."""
 
-    name: str
-    fingerprint: str
-    note: str
-    classes: Annotated[list[str], Field(min_length=2)]
+    name: Text
+    fingerprint: Text
+    note: Text
+    classes: Annotated[list[Text], Field(min_length=2)]
 
 
 class ConfigShape(Shape):
@@ -60,7 +60,7 @@ class ConfigShape(Shape):
 
     models: Annotated[int, Field(ge=1, le=MOST)]
     seed: Amount
-    methods: list[str]
+    methods: list[Text]
 
 
 class SizesShape(Shape):
@@ -76,9 +76,31 @@ class SizesShape(Shape):
 class FileShape(Shape):
     """A file beside the record."""
 
-    file: str
+    file: Text
     bytes: Amount
-    sha256: str
+    sha256: Text
+
+
+class CommitShape(Shape):
+    """The git state of the source tree that made a run."""
+
+    commit: Text
+    changed: bool
+
+
+class ProvenanceShape(Shape):
+    """Versions and machine, as ``bench.storage.provenance`` writes them."""
+
+    bench: Text
+    python: Text
+    libraries: dict[str, Text]
+    system: Text
+    processor: Text
+    cores: Amount | None
+    memory_gib: Number | None
+    device: Text
+    git: CommitShape | None
+    command: Text
 
 
 class RunShape(Shape):
@@ -86,16 +108,16 @@ class RunShape(Shape):
 
     config: ConfigShape
     data: DataShape
-    scenario: str
-    model: str
-    precision: str
-    split_note: str = ""
+    scenario: Text
+    model: Text
+    precision: Text
+    split_note: Text = ""
     sizes: SizesShape
     rows: dict[str, RowShape]
     request: Annotated[int, Field(ge=1, le=MOST)] | None = None
     requests: Index = 0
-    provenance: dict[str, Any]
-    finished: str
+    provenance: ProvenanceShape
+    finished: Text
     settings: dict[str, dict[str, Any]]
     about: dict[str, Texts]
     curves: FileShape
@@ -121,17 +143,17 @@ class CellShape(Shape):
     model_config = ConfigDict(strict=True, extra="forbid")
 
     stage: StageName
-    row: str
+    row: Text
     member: Index
     request: Index | None
-    attack: str
+    attack: Text
 
 
 class MethodShape(Shape):
     """What a manifest says of a method."""
 
     params: dict[str, Any]
-    needs: list[str]
+    needs: list[Text]
     prepares: bool
 
 
@@ -139,10 +161,10 @@ class ManifestShape(Shape):
     """The manifest of a run."""
 
     keys: list[Annotated[tuple[CellShape, dict[Member, Key]], Field(strict=False)]]
-    outputs: list[str]
+    outputs: list[Text]
     methods: dict[str, MethodShape]
     settings: dict[str, dict[str, Any]]
     about: dict[str, Texts]
     labels: Texts
-    precision: str
+    precision: Text
     provenance: dict[str, Any]

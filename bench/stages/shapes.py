@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bench.config.shapes import Index, Number, Shape
+from bench.config.shapes import Index, Number, Shape, Text
 from bench.plugins.scores import SCORES_SHAPE
 
 
@@ -30,7 +30,7 @@ class UnlearnedShape(MadeShape):
     """The record of an unlearned model."""
 
     member: Index
-    notes: list[str]
+    notes: list[Text]
     cost: CostShape
     carry_cost: CostShape | None = None
 
@@ -44,8 +44,8 @@ class PreparedShape(MadeShape):
 class FailedShape(Shape):
     """The record of a cell that failed."""
 
-    stage: str
-    reason: str
+    stage: Text
+    reason: Text
     request: Index | None = None
 
 

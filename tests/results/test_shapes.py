@@ -85,7 +85,7 @@ def load_and_count(folder):
 
 def test_a_changed_record_is_read_or_refused_in_one_line(tiny_run, tmp_path):
     folder = as_if(tiny_run, tmp_path / "run")
-    for place, value, record in mutants(tiny_run.folder / "run.json", 150, seed=2):
+    for place, value, record in mutants(tiny_run.folder / "run.json", 80, seed=2):
         write_record(folder / "run.json", record)
         works_or_says_why(partial(load_and_count, folder), (place, value))
 
@@ -110,6 +110,22 @@ def test_every_key_of_a_run_may_be_absent_or_null(tiny_run, tmp_path):
     write_record(folder / "run.json", changed(record, ("rows", "retrain"), ABSENT))
     with pytest.raises(UserError, match=r"run.json was written by another version.* rows lack ret"):
         Run.load(folder)
+
+
+def test_a_page_needs_the_machine_that_made_a_run(tiny_run, tmp_path):
+    folder = as_if(tiny_run, tmp_path / "run")
+    record = body(tiny_run.folder / "run.json")
+    for key in record["provenance"]:
+        write_record(folder / "run.json", changed(record, ("provenance", key), ABSENT))
+        with pytest.raises(UserError, match=f"provenance.{key} is missing; make it anew"):
+            Run.load(folder)
+
+
+def test_a_name_that_is_not_utf_8_is_no_wrong_shape(tiny_run, tmp_path):
+    folder = as_if(tiny_run, tmp_path / "run")
+    record = body(tiny_run.folder / "run.json")
+    write_record(folder / "run.json", changed(record, ("data", "classes", 0), "caf\udce9"))
+    assert Run.load(folder).record["data"]["classes"][0] == "caf\udce9"
 
 
 def test_a_changed_manifest_is_read_or_refused_in_one_line(tiny_run, tmp_path):
