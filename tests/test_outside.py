@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench.errors import UserError
-from bench.outside import LONGEST, reading, shown
+from bench.outside import LONGEST, read_text, reading, shown, shown_list, user_path
 
 
 @given(st.text(st.characters(codec=None), max_size=500))
@@ -57,3 +57,47 @@ def test_a_named_pipe_is_refused_before_anybody_waits_for_it(tmp_path):
         reading(pipe, "a table"),
     ):
         raise AssertionError("never reached")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_is_read(tmp_path, newline):
+    text = f"models = 2{newline}# ä"
+    for encoding in ("utf-8", "utf-8-sig"):
+        (tmp_path / "file").write_bytes(text.encode(encoding))
+        assert read_text(tmp_path / "file", "a recipe") == text
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("models".encode("utf-16"), "is encoded in UTF-16: save it as UTF-8"),
+        ("models".encode("utf-32"), "is encoded in UTF-32"),
+        ("a\nb # ä".encode("latin-1"), "is not UTF-8 .byte 0xe4 in line 2.: it may be Latin-1"),
+        (b"x" * 101, "too long for a recipe: at most 100 bytes"),
+    ],
+)
+def test_another_encoding_is_named(tmp_path, content, words):
+    (tmp_path / "file").write_bytes(content)
+    with pytest.raises(UserError, match=words):
+        read_text(tmp_path / "file", "a recipe", longest=100)
+
+
+def test_a_folder_is_no_text(tmp_path):
+    with pytest.raises(UserError, match="is a folder; expected a recipe"):
+        read_text(tmp_path, "a recipe")
+
+
+@pytest.mark.parametrize("text", ["x" * 300, "a/" * 3000, "a\0b", "a\ud800b"])
+def test_what_can_be_no_path_is_one_line(text):
+    with pytest.raises(UserError, match="is no path: ") as caught:
+        user_path(text)
+    assert str(caught.value).isprintable()
+
+
+def test_a_home_that_is_not_there_is_a_path_like_any_other():
+    assert not user_path("~nobody-of-that-name/x").exists()
+
+
+def test_a_list_in_a_message_is_short_and_printable():
+    assert shown_list(["a", "b\x1b"]) == r"a, b\x1b"
+    assert shown_list(map(str, range(1000))) == "0, 1, 2, 3, 4 and 995 more"

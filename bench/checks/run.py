@@ -16,6 +16,7 @@ from pathlib import Path
 from bench.checks import attacks, methods, others
 from bench.checks.toys import TOYS, Toy
 from bench.errors import ContractError, UserError, one_line
+from bench.outside import shown
 from bench.plugins.chosen import Plugin
 from bench.plugins.registry import Registry, Source
 from bench.training.devices import one_thread
@@ -33,8 +34,8 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         The name of a test, and what is wrong, or None if it passed. After a fault on one toy
         network, the other tests on that network are left out: they would only repeat it.
     """
-    if not path.is_file():
-        raise UserError(f"{path}: no such file")
+    if not path.exists():
+        raise UserError(f"{shown(path)}: no such file")
     source = Source.read(path)
     plugin = Registry((str(path),)).resolve(source.kind, source.name)
     broken: set[str] = set()

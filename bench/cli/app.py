@@ -22,6 +22,7 @@ from bench.cli import inspect as lookup
 from bench.cli.options import DEFAULT_OUT, Out, Quiet, given_options, plugin_option, with_settings
 from bench.errors import UserError
 from bench.messages import show_messages
+from bench.outside import user_path
 
 if TYPE_CHECKING:
     from bench.config.schema import Config
@@ -153,7 +154,7 @@ def score(
         from bench.engine.run import score_stored
         from bench.results.find import find_run, newest_run
 
-        folder = newest_run(Path(out)) if run is None else find_run(run, Path(out))
+        folder = newest_run(user_path(out)) if run is None else find_run(run, user_path(out))
         _report_finished(score_stored(folder, quiet, tuple(plugin or ())))
 
 
@@ -216,7 +217,8 @@ def report(
     chosen = _formats(formats)
     if show_page and "html" not in chosen:
         raise UserError("--open needs the page: add --format html")
-    named = [find_run(name, Path(out)) for name in runs or ()] or [newest_finished(Path(out))]
+    named = [find_run(name, user_path(out)) for name in runs or ()]
+    named = named or [newest_finished(user_path(out))]
     folders = list({folder.resolve(): folder for folder in named}.values())
     if len(folders) < len(named):
         log.warning("some runs are named more than once; each is taken once")

@@ -2,34 +2,22 @@
 
 from __future__ import annotations
 
-import enum
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from bench.cli.options import plugin_option
+from bench.outside import user_path
 
 if TYPE_CHECKING:
     from bench.plugins.source import Source
 
 Plugins = Annotated[list[str] | None, plugin_option("File with a plugin of your own.")]
-
-
-class Kind(enum.StrEnum):
-    """What can be listed."""
-
-    methods = "methods"
-    attacks = "attacks"
-    datasets = "datasets"
-    models = "models"
-    scenarios = "scenarios"
-    configs = "configs"
-    keys = "keys"
+KINDS = ("methods", "attacks", "datasets", "models", "scenarios", "configs", "keys")
 
 
 def list_names(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[str, typer.Argument(metavar="|".join(KINDS), help="What to list.")],
     plugin: Plugins = None,
 ) -> None:
     """List plugins of one kind, recipes (configs), or the keys that recipes and --set take."""
@@ -39,17 +27,20 @@ def list_names(
         typer.echo(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
 
 
-def _lines(kind: Kind, files: tuple[str, ...]) -> dict[str, str]:
+def _lines(kind: str, files: tuple[str, ...]) -> dict[str, str]:
     """The names to list, in order, each with its description."""
     from bench.config.describe import describe_keys
     from bench.config.load import recipes
+    from bench.config.spelling import unknown
     from bench.plugins.registry import Registry
 
-    if kind is Kind.configs:
+    if kind == "configs":
         return recipes()
-    if kind is Kind.keys:
+    if kind == "keys":
         return describe_keys()
-    entries = Registry(files).entries(kind.value)
+    if kind not in KINDS:
+        raise typer.BadParameter(str(unknown("kind", kind, list(KINDS))))
+    entries = Registry(files).entries(kind)
     return {entry.name: _describe(entry.source) for entry in sorted(entries, key=lambda e: e.name)}
 
 
@@ -87,8 +78,8 @@ def check(
     from bench.checks.run import check_file
     from bench.plugins.registry import Source
 
-    path, failed = Path(file), False
-    source = Source.read(path) if path.is_file() else None
+    path, failed = user_path(file), False
+    source = Source.read(path) if path.exists() else None
     if source:
         typer.echo(f"{source.name} ({source.kind}): {source.summary}")
     for name, problem in check_file(path):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.errors import UserError
+from bench.outside import user_path
 
 DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
 
@@ -51,7 +52,7 @@ def named_home() -> str | None:
 
 def data_home() -> Path:
     """The folder that holds data sets."""
-    return Path(named_home() or DEFAULT).expanduser()
+    return user_path(named_home() or DEFAULT)
 
 
 def may_download() -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from types import NoneType
-from typing import Annotated, Any, get_args
+from types import NoneType, UnionType
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, Field
 from pydantic.fields import FieldInfo
@@ -17,12 +17,19 @@ Fraction = Annotated[float, Field(ge=0, le=1)]
 Momentum = Annotated[float, Field(ge=0, lt=1)]
 OpenFraction = Annotated[float, Field(gt=0, lt=1)]
 
+ANY_WORD = "any word"  # marks a parameter whose text may be ``none``, as names of classes are
+Word = Annotated[str | int | None, ANY_WORD]
+LARGEST = 2**63  # TOML has integers of 64 bits
+
 ALLOWED = {  # by pydantic's error types
-    **dict.fromkeys(("int_type", "int_parsing", "int_from_float"), "a whole number"),
+    **dict.fromkeys(
+        ("int_type", "int_parsing", "int_from_float", "int_parsing_size"), "a whole number"
+    ),
     **dict.fromkeys(("float_type", "float_parsing"), "a number"),
     "finite_number": "a finite number",
     **dict.fromkeys(("bool_type", "bool_parsing"), "true or false"),
-    "string_type": "text",
+    **dict.fromkeys(("string_type", "string_unicode"), "text in UTF-8"),
+    "is_instance_of": "text",
     "list_type": "a list",
     "dict_type": "a table",
     "greater_than": "above {gt:g}",
@@ -78,6 +85,47 @@ def _describe_schema(schema: Mapping[str, Any]) -> str:
     return ", ".join([TYPES.get(kind, kind), *bounds])
 
 
+def kinds(annotation: Any) -> set[Any]:
+    """The types that an annotation allows, without limits: of ``Count | None`` int and NoneType."""
+    origin, parts = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return kinds(parts[0])
+    if origin is Literal:
+        return {type(part) for part in parts}
+    if origin in (Union, UnionType):
+        return set().union(*map(kinds, parts))
+    return {origin or annotation}
+
+
 def may_be_none(field: FieldInfo) -> bool:
     """Whether a field takes None, which a user writes as ``none``."""
-    return NoneType in get_args(field.annotation)
+    return NoneType in kinds(field.annotation) and ANY_WORD not in field.metadata
+
+
+def without_truth(value: Any, annotation: Any) -> Any:
+    """A value, but ``true`` and ``false`` as words where only numbers are allowed.
+
+    Pydantic would take them for 1 and 0.
+    """
+    allowed = kinds(annotation)
+    is_number = bool(allowed & {int, float}) and not allowed & {bool, Any}
+    return str(value).lower() if isinstance(value, bool) and is_number else value
+
+
+def storable(value: Any) -> Any:
+    """A value that recipes and records can hold; raises ValueError for any other."""
+    if isinstance(value, Mapping):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return type(value)(map(storable, value))
+    if isinstance(value, int) and not -LARGEST <= value < LARGEST:
+        raise ValueError("must lie between -2^63 and 2^63")
+    if isinstance(value, str) and not _is_text(value):
+        raise ValueError("must be text in UTF-8 without NUL characters; rename what it names")
+    if not isinstance(value, str | int | float | None):
+        raise ValueError("must be text, a number, true, false, a list or a table")
+    return value
+
+
+def _is_text(value: str) -> bool:
+    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,8 +11,9 @@ from pydantic import ValidationError
 
 from bench.config.limits import explain_error, may_be_none
 from bench.config.schema import Config, known_keys
-from bench.config.spelling import NONE, parse_value, spell_value, unknown
+from bench.config.spelling import NONE, parse_value, quote, spell_value, unknown
 from bench.errors import UserError
+from bench.outside import read_text, reading, shown, user_path
 
 CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
 RECIPES = Path(__file__).parent.parent / "configs"
@@ -45,10 +45,17 @@ def load_config(
         values["out"] = str(results)
     for key, value in typed.items():
         _assign(values, key, None if value == NONE and _accepts_none(key) else value)
+    return check_config(values)
+
+
+def check_config(values: Mapping[str, Any], where: str = "") -> Config:
+    """The configuration of these values; ``where`` they stand precedes what is wrong with them."""
     try:
         return Config.model_validate(values)
     except ValidationError as error:
-        raise UserError(_explain(error)) from None
+        raise UserError(f"{where}{_explain(error)}") from None
+    except RecursionError as error:
+        raise UserError(f"{where}a value is nested too deeply") from error
 
 
 def merge_typed(overrides: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:
@@ -77,13 +84,11 @@ def recipes() -> dict[str, str]:
 def read_recipe(name: str) -> dict[str, Any]:
     """Read a TOML file by its path, or a recipe of the package by its name."""
     path = Path(name) if name.endswith(".toml") or "/" in name else RECIPES / f"{name}.toml"
-    if not path.is_file():
+    if not user_path(path).exists():
         known = ", ".join(recipes())
-        raise UserError(f"--config {name}: no such file or recipe; recipes: {known}")
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid TOML: {error}") from error
+        raise UserError(f"--config {shown(name)}: no such file or recipe; recipes: {known}")
+    with reading(path, "a recipe (TOML)"):
+        return tomllib.loads(read_text(path, "a recipe (TOML)"))
 
 
 def dump_toml(values: Mapping[str, Any]) -> str:
@@ -93,24 +98,26 @@ def dump_toml(values: Mapping[str, Any]) -> str:
         if isinstance(value, Mapping):
             tables.append(f"\n[{key}]\n{dump_toml(value)}")
         elif value is not None:
-            lines.append(f"{key} = {json.dumps(value, ensure_ascii=False)}\n")
+            lines.append(f"{key} = {quote(value)}\n")
     return "".join(lines + tables)
 
 
 def _read_assignment(text: str) -> tuple[str, Any]:
     key, equals, value = text.partition("=")
     if not equals or not key.strip():
-        raise UserError(f"--set {text}: write key=value, for example --set train.epochs=10")
+        raise UserError(f"--set {shown(text)}: write key=value, for example --set train.epochs=10")
     return key.strip(), parse_value(value)
 
 
 def _assign(values: dict[str, Any], key: str, value: Any) -> None:
     """Set a key such as ``train.epochs`` in nested tables."""
     *tables, last = key.split(".")
+    if len(tables) > 1:
+        raise unknown("key", key, list(known_keys()))
     for table in tables:
         values = values.setdefault(table, {})
         if not isinstance(values, dict):
-            raise UserError(f"--set {key}: '{table}' is not a table")
+            raise UserError(f"--set {shown(key)}: '{shown(table)}' is not a table")
     if isinstance(value, Mapping) and isinstance(values.get(last), dict):
         values[last].update(value)
     else:
@@ -131,4 +138,4 @@ def _explain(error: ValidationError) -> str:
     if first["type"] == "model_type":
         return f"{key} is a table: set one of its keys, such as {key}.epochs"
     value = first["input"] if isinstance(first["input"], str) else spell_value(first["input"])
-    return f"{key} = {value}: {explain_error(first)}"
+    return f"{shown(key)} = {shown(value)}: {explain_error(first)}"

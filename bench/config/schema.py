@@ -11,11 +11,29 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+)
 from pydantic.fields import FieldInfo
 
-from bench.config.limits import Count, Momentum, Natural, NonNegative, OpenFraction, Positive
+from bench.config.limits import (
+    Count,
+    Momentum,
+    Natural,
+    NonNegative,
+    OpenFraction,
+    Positive,
+    storable,
+    without_truth,
+)
 from bench.config.spelling import split_list
+from bench.outside import user_path
 
 
 def _split(value: Any) -> Any:
@@ -28,7 +46,13 @@ def _refuse_empty(names: list[str]) -> list[str]:
     return names
 
 
+def _refuse_impossible(path: str) -> str:
+    user_path(path)
+    return path
+
+
 ChoiceList = Annotated[list[str], BeforeValidator(_split)]
+FolderName = Annotated[str, AfterValidator(_refuse_impossible)]
 SomeChoices = Annotated[ChoiceList, AfterValidator(_refuse_empty)]
 
 
@@ -47,6 +71,16 @@ class Settings(BaseModel):
     """Strict about names, lenient about how a number is written."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _without_truth(cls, value: Any, field: ValidationInfo) -> Any:
+        return without_truth(value, cls.model_fields[str(field.field_name)].annotation)
+
+    @field_validator("*", mode="after")
+    @classmethod
+    def _storable(cls, value: Any) -> Any:
+        return value if isinstance(value, Settings) else storable(value)
 
 
 class TrainSettings(Settings):
@@ -148,9 +182,9 @@ class Config(Settings):
     """Number of worker processes; by default one per GPU in use, or one per core."""
     device: Annotated[str, Flag("NAME", "cuda:1")] = "auto"
     """cpu, a single GPU, cuda for all GPUs in turn, or auto for GPUs where there are any."""
-    out: Annotated[str, Flag("FOLDER")] = "bench-results"
+    out: Annotated[FolderName, Flag("FOLDER")] = "bench-results"
     """Folder that results are written to."""
-    data_dir: Annotated[str | None, Flag("FOLDER")] = None
+    data_dir: Annotated[FolderName | None, Flag("FOLDER")] = None
     """Folder that holds data sets; by default what BENCH_DATA_DIR names, or bench-data."""
     download: bool = False
     """Download a data set that is missing, where its authors allow that."""

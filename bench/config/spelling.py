@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import LONGEST, UserError, shown
 
 NONE = "none"  # how None is written, where a parameter may be that
 SHAPE = re.compile(r"(?P<name>[A-Za-z][\w+-]*)(?::(?P<argument>[^\[\]]+))?(?:\[(?P<params>.*)\])?")
@@ -21,11 +21,15 @@ SHAPE = re.compile(r"(?P<name>[A-Za-z][\w+-]*)(?::(?P<argument>[^\[\]]+))?(?:\[(
 
 @dataclass(frozen=True)
 class Choice:
-    """A plugin's name, the argument after its colon, and the parameters that were spelled out."""
+    """A plugin's name, the argument after its colon, and the parameters that were spelled out.
+
+    ``typed``: the parameters' texts; where a parameter may be any word, ``none`` or ``1_000`` are.
+    """
 
     name: str
     argument: str | None = None
     params: dict[str, Any] = field(default_factory=dict)
+    typed: dict[str, str] = field(default_factory=dict, compare=False)
 
     def __str__(self) -> str:
         argument = f":{self.argument}" if self.argument else ""
@@ -37,16 +41,21 @@ def parse(text: str) -> Choice:
     """Read ``name:argument[key=value,...]``; raises UserError where it is not of that form."""
     match = SHAPE.fullmatch(text.strip())
     if not match:
-        raise UserError(f"cannot read '{text}': write NAME, NAME:ARGUMENT or NAME[key=value,...]")
-    params = {}
+        raise UserError(
+            f"cannot read '{shown(text)}': write NAME, NAME:ARGUMENT or NAME[key=value,...]"
+        )
+    typed: dict[str, str] = {}
     for part in split_list(match["params"] or ""):
         key, equals, value = part.partition("=")
         if not equals or not key.strip():
-            raise UserError(f"cannot read '{part}' in '{text}': parameters are written key=value")
-        if key.strip() in params:
-            raise UserError(f"'{text}' gives {key.strip()} twice")
-        params[key.strip()] = parse_value(value)
-    return Choice(match["name"], match["argument"], params)
+            raise UserError(
+                f"cannot read '{shown(part)}' in '{shown(text)}': parameters are written key=value"
+            )
+        if key.strip() in typed:
+            raise UserError(f"'{shown(text)}' gives {shown(key.strip())} twice")
+        typed[key.strip()] = value.strip()
+    params = {key: parse_value(value) for key, value in typed.items()}
+    return Choice(match["name"], match["argument"], params, typed)
 
 
 def parse_value(text: str) -> Any:
@@ -55,9 +64,10 @@ def parse_value(text: str) -> Any:
     if text.lstrip("+-") in ("nan", "inf"):
         return text
     try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
+        values = tomllib.loads(f"value = {text}")
+    except (ValueError, RecursionError):  # no TOML, too many digits, or nested too deeply
         return text
+    return values["value"] if len(values) == 1 else text  # a further line is no value
 
 
 def spell_value(value: Any, nested: bool = False) -> str:
@@ -77,13 +87,18 @@ def spell_value(value: Any, nested: bool = False) -> str:
     if isinstance(value, (list, tuple)):
         return "[" + ", ".join(spell_value(item, nested=True) for item in value) + "]"
     if isinstance(value, str) and (nested or not _reads_as_text(value)):
-        return json.dumps(value)
+        return quote(value)
     return str(value)
 
 
 def _key(key: str) -> str:
     """A key of a TOML table; a layer's name, such as 1.4, has to be quoted."""
-    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else json.dumps(key)
+    return key if re.fullmatch(r"[A-Za-z0-9_-]+", key) else quote(key)
+
+
+def quote(value: Any) -> str:
+    """Text, or a list of texts and numbers, as TOML wants it: JSON but for one character."""
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
 def _reads_as_text(value: str) -> bool:
@@ -112,6 +127,7 @@ def split_list(text: str) -> list[str]:
 
 def unknown(what: str, name: str, known: list[str]) -> UserError:
     """The error for a name that is not known: near matches first, then all."""
-    near = get_close_matches(name, known, n=3, cutoff=0.5)
-    hint = f"did you mean {' or '.join(near)}? " if near else ""
-    return UserError(f"unknown {what} '{name}': {hint}known: {', '.join(known)}")
+    near = map(shown, get_close_matches(name[:LONGEST], known, n=3, cutoff=0.5))
+    hint = f"did you mean {words}? " if (words := " or ".join(near)) else ""
+    names = ", ".join(map(shown, known))
+    return UserError(f"unknown {what} '{shown(name)}': {hint}known: {names}")

@@ -22,12 +22,14 @@ import torch
 
 from bench import seeds
 from bench.config.schema import cores
+from bench.config.shapes import check_shape
 from bench.data.examples import Examples
 from bench.data.sources import Features
 from bench.engine.amounts import amount, duration, on_disk
 from bench.engine.graph import Group
 from bench.errors import UserError
 from bench.results.layout import RECORD
+from bench.results.shapes import RunShape
 from bench.stages.cell import Cell, Size
 from bench.stages.context import Context
 from bench.stages.networks import Networks
@@ -165,10 +167,12 @@ class Forecast:
         records = []
         for file in newest:
             with suppress(UserError):  # a record that cannot be read says nothing about costs
-                records.append(read_record(file))
+                record = read_record(file)
+                check_shape(RunShape, record, file, "")
+                records.append(record)
         return [
             record
             for record in records
             if all(record["config"].get(key) == config[key] for key in ALIKE)
-            and all(record["provenance"][key] == value for key, value in machine.items())
+            and all(record["provenance"].get(key) == value for key, value in machine.items())
         ]

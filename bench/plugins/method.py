@@ -11,6 +11,7 @@ from torch import nn
 from bench.config.spelling import unknown
 from bench.data.examples import Examples
 from bench.errors import ContractError, UserError
+from bench.plugins.source import check_tuple
 from bench.training.trainer import Trainer
 
 NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "validation-labels")
@@ -18,8 +19,7 @@ NEEDS = ("forget", "forget-labels", "retain", "retain-labels", "validation", "va
 
 def check_needs(label: str, needs: tuple[str, ...]) -> None:
     """Raise UserError where a method declares a need that does not exist."""
-    if isinstance(needs, str):
-        raise UserError(f"method {label}: needs is text: write it as a tuple, ({needs!r},)")
+    check_tuple(label, needs)
     for need in needs:
         if need not in NEEDS:
             raise UserError(f"method {label}: {unknown('need', need, list(NEEDS))}")

@@ -7,16 +7,26 @@ function. Each has a default.
 from __future__ import annotations
 
 import inspect
+import sys
 import typing
 from collections.abc import Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field, PydanticUserError, ValidationError, create_model
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    create_model,
+    field_validator,
+)
+from pydantic.fields import FieldInfo
 
-from bench.config.limits import explain_error, may_be_none
+from bench.config.limits import explain_error, kinds, may_be_none, storable, without_truth
 from bench.config.spelling import NONE, spell_value, unknown
 from bench.errors import UserError, one_line
+from bench.outside import shown
 
 PASSED_BY_POSITION = {"datasets": 0, "models": 3}  # how many arguments the harness passes
 
@@ -37,9 +47,14 @@ def parameter_model(target: Any) -> type[BaseModel]:
             f"param_{name}": (hints.get(name, Any), Field(default, alias=name))
             for name, default in defaults.items()
         }
-        return create_model(target.__name__, __config__=ConfigDict(allow_inf_nan=False), **declared)
-    except (NameError, PydanticUserError) as error:
-        raise UserError(f"{target.__name__}: its parameters: {one_line(error)}") from error
+        return create_model(
+            target.__name__,
+            __config__=ConfigDict(allow_inf_nan=False),
+            __validators__={"storable": field_validator("*", mode="after")(storable)},
+            **declared,
+        )
+    except Exception as error:  # an annotation in quotes is code, which can raise anything
+        raise UserError(f"{target.__name__}: its parameters: {shown(one_line(error))}") from error
 
 
 def _defaults(target: Any) -> dict[str, Any]:
@@ -60,17 +75,23 @@ def defaults_of(model: type[BaseModel]) -> dict[str, Any]:
     return {str(field.alias): field.default for field in model.model_fields.values()}
 
 
-def check_parameters(name: str, model: type[BaseModel], given: Mapping[str, Any]) -> dict[str, Any]:
+def check_parameters(
+    name: str,
+    model: type[BaseModel],
+    given: Mapping[str, Any],
+    typed: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
     """The values of all parameters of the plugin ``name``, converted to their declared types.
 
-    Raises UserError that names the first wrong parameter and says what is allowed.
+    ``typed``: the texts of those that were given as text. Raises UserError that names the first
+    wrong parameter and says what is allowed.
     """
     values = defaults_of(model)
-    optional = {field.alias for field in model.model_fields.values() if may_be_none(field)}
+    fields = {str(field.alias): field for field in model.model_fields.values()}
     for parameter, value in given.items():
         if parameter not in values:
             raise unknown(f"parameter of {name}", parameter, list(values) or ["none"])
-        values[parameter] = None if value == NONE and parameter in optional else value
+        values[parameter] = _as_meant(fields[parameter], value, (typed or {}).get(parameter))
     try:
         checked = model.model_validate(values)
     except ValidationError as error:
@@ -78,12 +99,43 @@ def check_parameters(name: str, model: type[BaseModel], given: Mapping[str, Any]
     return {str(f.alias): getattr(checked, key) for key, f in model.model_fields.items()}
 
 
+def _as_meant(field: FieldInfo, value: Any, typed: str | None) -> Any:
+    """A value as its parameter means it: where text is allowed, ``007`` or ``true`` are words."""
+    allowed = kinds(field.annotation)
+    if value == NONE and may_be_none(field):
+        return None
+    if typed is None or str not in allowed or isinstance(value, str):
+        return without_truth(value, field.annotation)
+    fits = type(value) in allowed or (type(value) is int and float in allowed)
+    return value if fits and spell_value(value) == typed else typed
+
+
 def _explain(error: ValidationError, values: Mapping[str, Any]) -> str:
     """Say what is wrong with the first wrong parameter; a union allows several things."""
     first = str(error.errors()[0]["loc"][0])
     errors = [each for each in error.errors() if each["loc"][0] == first]
     allowed = ", or ".join(dict.fromkeys(map(explain_error, errors)))
-    return f"{first} = {spell_value(values[first])}: {allowed.replace(', or must be', ', or')}"
+    value = values[first]
+    text = shown(value if isinstance(value, str) else spell_value(value))
+    return f"{first} = {text}: {allowed.replace(', or must be', ', or')}"
+
+
+def refuse_ignored(
+    name: str, target: Any, params: Mapping[str, Any], given: Mapping[str, Any]
+) -> None:
+    """Raise UserError where a given parameter has no effect beside another one that is given.
+
+    A plugin's file says so: ``ALONE = {"count": ("fraction",)}`` where ``count`` decides alone.
+    """
+    alone = getattr(sys.modules[target.__module__], "ALONE", {})
+    for decides, others in alone.items():
+        ignored = [other for other in others if other in given and params[other] is not None]
+        if decides in given and params[decides] is not None and ignored:
+            raise UserError(
+                f"{name}: {decides} = {shown(spell_value(params[decides]))} decides alone, so that "
+                f"{' and '.join(ignored)} would be ignored: drop {decides} or "
+                f"{' and '.join(ignored)}"
+            )
 
 
 def argument_name(target: Any, kind: str) -> str | None:

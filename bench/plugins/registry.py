@@ -10,6 +10,7 @@ import hashlib
 import importlib
 import importlib.util
 import inspect
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, is_dataclass
@@ -21,12 +22,14 @@ from typing import Any
 
 from bench.config.spelling import Choice, parse, unknown
 from bench.errors import UserError, one_line
+from bench.outside import shown, user_path
 from bench.plugins.chosen import Plugin
 from bench.plugins.parameters import (
     argument_name,
     check_parameters,
     defaults_of,
     parameter_model,
+    refuse_ignored,
 )
 from bench.plugins.source import Source
 
@@ -109,9 +112,9 @@ def _installed(kind: str) -> Iterator[Entry]:
 
 def _loose(file: str) -> Entry:
     """The plugin in a file that the user names."""
-    path = Path(file)
-    if not path.is_file():
-        raise UserError(f"--plugin {file}: no such file")
+    path = user_path(file)
+    if not path.exists():
+        raise UserError(f"--plugin {shown(file)}: no such file")
     return Entry(Source.read(path), path)
 
 
@@ -175,8 +178,9 @@ class Registry:
                 f"{choice.name}: put @dataclass(frozen=True) above class {target.__name__}"
             )
         model = parameter_model(target)
-        params = check_parameters(choice.name, model, choice.params)
+        params = check_parameters(choice.name, model, choice.params, choice.typed)
         _check_argument(choice, argument_name(target, kind))
+        refuse_ignored(choice.name, target, params, choice.params)
         defaults = defaults_of(model)
         changed = {name: value for name, value in params.items() if value != defaults[name]}
         label = str(Choice(choice.name, choice.argument, changed))
@@ -186,14 +190,14 @@ class Registry:
 def _refuse_bare_path(text: str) -> None:
     """Raise UserError where a data set is given by its path alone: that does not say its format."""
     path = Path(text)
-    is_folder = len(path.parts) > 1 and path.is_dir()
+    is_folder = len(path.parts) > 1 and os.path.isdir(text)
     if ":" not in text and (is_folder or path.suffix == ".npz"):
         kind = "npz" if path.suffix == ".npz" else "folder"
-        raise UserError(f"dataset = {text}: say how it is read: {kind}:{text}")
+        raise UserError(f"dataset = {shown(text)}: say how it is read: {kind}:{shown(text)}")
 
 
 def _check_argument(choice: Choice, expected: str | None) -> None:
     if expected and not choice.argument:
         raise UserError(f"{choice.name} needs a {expected}: write {choice.name}:{expected.upper()}")
     if choice.argument and not expected:
-        raise UserError(f"{choice.name} takes no ':{choice.argument}'")
+        raise UserError(f"{choice.name} takes no ':{shown(choice.argument)}'")

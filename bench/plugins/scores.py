@@ -7,11 +7,13 @@ as ``curves-3-y``.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, fields, replace
-from typing import Any
+from dataclasses import MISSING, asdict, fields, replace
+from typing import Any, get_type_hints
 
 import numpy as np
+from pydantic import create_model
 
+from bench.config.shapes import Shape
 from bench.errors import UserError
 from bench.plugins.outputs import (
     Curve,
@@ -30,6 +32,32 @@ ARRAYS: dict[str, tuple[type, tuple[str, ...]]] = {  # list of scores -> its typ
     "per_example": (PerExample, ("values",)),
 }
 
+
+def _shape_of(type_: type, arrays: Sequence[str] = ()) -> Any:
+    """The shape of a dataclass in a record, without its arrays; defaults may be left out."""
+    hints = get_type_hints(type_)
+    described = [f for f in fields(type_) if f.name not in arrays]
+    needed = {f.name for f in described if f.default is f.default_factory is MISSING}
+    keys = {f.name: (hints[f.name], ... if f.name in needed else None) for f in described}
+    return _make_shape(type_.__name__, keys)
+
+
+def _make_shape(name: str, keys: dict[str, Any]) -> Any:
+    return create_model(f"{name}Shape", __base__=Shape, **keys)
+
+
+_ARRAYS: dict[str, Any] = {kind: list[_shape_of(*types)] for kind, types in ARRAYS.items()}  # type: ignore[misc]
+SCORES_SHAPE: type[Shape] = _make_shape(
+    "Scores",
+    {
+        "readouts": list[_shape_of(Readout)],  # type: ignore[misc]
+        "scores": list[_shape_of(Score)],  # type: ignore[misc]
+        "panels": list[_shape_of(Panel)],  # type: ignore[misc]
+        "notes": list[str],
+        "arrays": _make_shape("Arrays", _ARRAYS),
+        "undefined": (list[_shape_of(Undefined)], []),  # type: ignore[misc]
+    },
+)
 NAMES = {  # list of scores -> the fields that name something in this run
     "readouts": ("name", "title", "short"),
     "scores": ("readout",),
@@ -75,20 +103,20 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
     """Scores from what ``as_record`` and ``arrays_of`` gave.
 
     Raises UserError for a record of an older version, which named its arrays otherwise.
+    ``SCORES_SHAPE`` says what the record has to hold.
     """
-    if "panels" not in record:
-        raise UserError("these scores are from an older version of bench: run `bench score` again")
+    refuse_older(record)
     listed = {
         kind: [
             type_(
                 **described,
-                **{name: arrays.get(f"{kind}-{place}-{name}", np.empty(0)) for name in names},
+                **{name: _array(arrays, f"{kind}-{place}-{name}") for name in names},
             )
             for place, described in enumerate(record["arrays"][kind])
         ]
         for kind, (type_, names) in ARRAYS.items()
     }
-    return Scores(
+    scores = Scores(
         [Readout(**values) for values in record["readouts"]],
         [Score(**values) for values in record["scores"]],
         record["notes"],
@@ -96,6 +124,29 @@ def from_record(record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> 
         **listed,
         undefined=[Undefined(**values) for values in record.get("undefined", [])],
     )
+    for score in scores.scores:
+        _check_lengths(score)
+    return scores
+
+
+def refuse_older(record: Mapping[str, Any]) -> None:
+    """Raise UserError for scores of an older version, which named its arrays otherwise."""
+    if "panels" not in record:
+        raise UserError("these scores are from an older version of bench: run `bench score` again")
+
+
+def _check_lengths(score: Score) -> None:
+    """Raise UserError unless intervals have two ends, and gaps belong to values."""
+    ends = {len(interval) for interval in (score.interval, score.gap_interval) if interval}
+    if not ends <= {2} or len(score.gaps) not in (0, len(score.values)):
+        raise UserError(f"{score.readout} of {score.row} has intervals or gaps of a wrong length")
+
+
+def _array(arrays: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    array = arrays.get(name, np.empty(0))
+    if array.dtype.kind not in "iufb":
+        raise UserError(f"{name} holds {array.dtype}; expected numbers")
+    return array
 
 
 def merge(labels: Sequence[str], parts: Sequence[Scores]) -> Scores:

@@ -15,7 +15,10 @@ from typing import Any
 
 from bench.config.spelling import spell_value
 from bench.errors import UserError
+from bench.outside import read_text, reading, shown
 
+NAME = re.compile(r"[A-Za-z][\w+-]*")  # of a plugin, as bench/config/spelling.py reads it
+LONGEST_NAME = 64  # characters; names are parts of file names
 # Parameters that the harness passes by position; they tell the kind of a function in a loose file.
 KIND_OF_PARAMETER = {"outputs": "attacks", "num_classes": "models", "training": "scenarios"}
 
@@ -53,23 +56,30 @@ class Source:
     @classmethod
     def read(cls, path: Path) -> Source:
         """Find the one plugin of a file; raises UserError where there is none."""
-        tree = _parse(path)
+        with reading(path, "a plugin"):
+            return cls._of(_parse(path), path)
+
+    @classmethod
+    def _of(cls, tree: ast.Module, path: Path) -> Source:
         functions = {node.name: node for node in _functions(tree.body)}
         describe = partial(
             cls,
-            name=_constant(tree.body, "NAME") or path.stem.replace("_", "-"),
+            name=_checked_name(_constant(tree.body, "NAME"), path),
             docstring=ast.get_docstring(tree) or "",
             functions=frozenset(functions),
         )
         for node in (node for node in tree.body if isinstance(node, ast.ClassDef)):
             verbs = {verb.name for verb in _functions(node.body)}
             if "unlearn" in verbs:
-                needs = tuple(_constant(node.body, "needs") or ())
-                return describe("methods", node.name, needs=needs, prepares="prepare" in verbs)
+                needs = _constant(node.body, "needs") or ()
+                check_tuple(f"{shown(path)}: {node.name}", needs)
+                return describe(
+                    "methods", node.name, needs=tuple(needs), prepares="prepare" in verbs
+                )
         if path.stem not in functions:
             raise UserError(
-                f"{path} holds no plugin: a method is a class with 'unlearn(self, model, task)', "
-                f"anything else a function named '{path.stem}'"
+                f"{shown(path)} holds no plugin: a method is a class with "
+                f"'unlearn(self, model, task)', anything else a function named '{shown(path.stem)}'"
             )
         arguments = functions[path.stem].args
         return describe(_kind(arguments), path.stem, params=tuple(_parameters(arguments)))
@@ -77,11 +87,33 @@ class Source:
 
 def _parse(path: Path) -> ast.Module:
     try:
-        return ast.parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"cannot read plugin {path}: {error}") from error
+        return ast.parse(read_text(path, "a plugin"))
     except SyntaxError as error:
-        raise UserError(f"plugin {path}, line {error.lineno}: {error.msg}") from error
+        raise UserError(f"plugin {shown(path)}, line {error.lineno}: {shown(error.msg)}") from error
+
+
+def _checked_name(stated: Any, path: Path) -> str:
+    """What users type for a plugin: its NAME, or the name of its file."""
+    name = path.stem.replace("_", "-") if stated is None else stated
+    if not isinstance(name, str) or not NAME.fullmatch(name) or len(name) > LONGEST_NAME:
+        where = "its file's name" if stated is None else "NAME"
+        raise UserError(
+            f"plugin {shown(path)}: {where} is {shown(name)!r}: must be text of at most "
+            f"{LONGEST_NAME} letters, digits, '-' and '_' that begins with a letter; write NAME = "
+            '"my-name" into the file'
+        )
+    return name
+
+
+def check_tuple(label: str, needs: Any) -> None:
+    """Raise UserError unless ``needs`` is a tuple of texts."""
+    if isinstance(needs, str):
+        raise UserError(f"method {label}: needs is text: write it as a tuple, ({shown(needs)!r},)")
+    if not isinstance(needs, tuple | list) or not all(isinstance(need, str) for need in needs):
+        raise UserError(
+            f"method {label}: needs is {shown(needs)}: must be a tuple of texts, such as "
+            '("forget", "retain")'
+        )
 
 
 def _functions(body: Sequence[ast.stmt]) -> Iterator[ast.FunctionDef]:
@@ -104,7 +136,7 @@ def _spell_default(default: ast.expr) -> str:
     """A default as a user would type it."""
     try:
         return spell_value(ast.literal_eval(default))
-    except ValueError:  # a name, or a call
+    except (ValueError, TypeError):  # a name, or a call
         return ast.unparse(default)
 
 
@@ -114,8 +146,19 @@ def _constant(body: Sequence[ast.stmt], name: str) -> Any:
         if isinstance(node, ast.AnnAssign | ast.Assign) and node.value is not None:
             target = node.target if isinstance(node, ast.AnnAssign) else node.targets[0]
             if isinstance(target, ast.Name) and target.id == name:
-                return ast.literal_eval(node.value)
+                return _literal(name, node.value)
     return None
+
+
+def _literal(name: str, value: ast.expr) -> Any:
+    """A value that is written out; raises UserError where it has to be computed."""
+    try:
+        return ast.literal_eval(value)
+    except (ValueError, TypeError) as error:
+        raise UserError(
+            f"line {value.lineno}: {name} is computed: write its value itself, since plugins are "
+            "listed without running them"
+        ) from error
 
 
 def for_terminal(docstring: str) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from bench.config.load import CONFIG, RUNS
 from bench.config.spelling import unknown
 from bench.errors import UserError
-from bench.outside import shown
+from bench.outside import shown, user_path
 from bench.results.layout import RECORD, REQUEST
 from bench.results.manifest import missing_cells, read_manifest, stored_context
 
@@ -18,24 +18,29 @@ log = logging.getLogger(__name__)
 
 def find_run(name: str, out: Path) -> Path:
     """A run by its folder, its name in ``out`` (NAME/request-2, too), or how its name begins."""
-    for folder in (Path(name), out / RUNS / name):
+    for folder in (user_path(name), user_path(out / RUNS / name)):
         if folder.is_dir():
             return folder
     path = Path(name)
     if path.name.startswith(REQUEST) and path.parent.name:
         request = find_run(str(path.parent), out) / path.name
         if not request.is_dir():
-            raise UserError(f"{request.parent} has no {path.name}: it has fewer requests, or none")
+            raise UserError(
+                f"{shown(request.parent)} has no {shown(path.name)}: it has fewer requests, or none"
+            )
         return request
     if path.name == name:
         known = _newest_first(out)
     else:
         known = [config.parent for config in path.parent.glob(f"*/{CONFIG}")]
     if not known:
-        raise UserError(f"no run in {path.parent}: make one with bench run, or name its folder")
+        raise UserError(
+            f"no run in {shown(path.parent)}: make one with bench run, or name its folder"
+        )
     matches = [run for run in known if run.name.startswith(path.name)]
     if len(matches) > 1:
-        raise UserError(f"'{name}' may be any of {', '.join(run.name for run in matches)}")
+        names = ", ".join(shown(run.name) for run in matches)
+        raise UserError(f"'{shown(name)}' may be any of {names}")
     if not matches:
         raise unknown("run", name, [run.name for run in known])
     return matches[0]
@@ -60,7 +65,9 @@ def _newest_first(out: Path) -> list[Path]:
     marks = [path for mark in (CONFIG, RECORD) for path in (out / RUNS).glob(f"*/{mark}")]
     changed = {path.parent: path.stat().st_mtime for path in marks}  # a record's, if it has one
     if not changed:
-        raise UserError(f"no run in {out / RUNS}: make one with bench run, or name its folder")
+        raise UserError(
+            f"no run in {shown(out / RUNS)}: make one with bench run, or name its folder"
+        )
     return sorted(changed, key=lambda run: changed[run], reverse=True)
 
 

@@ -11,9 +11,12 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from bench.config.load import CONFIG, read_recipe, results_of
+from bench.config.load import CONFIG, check_config, read_recipe, results_of
 from bench.config.schema import Config
+from bench.config.shapes import check_shape
 from bench.errors import UserError
+from bench.outside import shown
+from bench.results.shapes import ManifestShape
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.storage.records import read_record, write_record
@@ -62,16 +65,14 @@ def read_manifest(folder: Path) -> Manifest:
     if not file.is_file():
         raise _incomplete(folder, f"{folder} does not say what it consists of (no {MANIFEST})")
     record = read_record(file, lambda: _refuse_damaged(folder))
+    check_shape(ManifestShape, record, file, f"write it again with: {_command(folder)}")
     keys = {
         replace(Cell(**cell), member=int(member)): key
         for cell, members in record["keys"]
         for member, key in members.items()
     }
-    values = {name: record[name] for name in Manifest.__dataclass_fields__ if name in record}
-    try:
-        return Manifest(**values | {"keys": keys})
-    except TypeError as error:
-        raise _incomplete(folder, f"{file} was written by another version") from error
+    values = {name: record[name] for name in Manifest.__dataclass_fields__}
+    return Manifest(**values | {"keys": keys})
 
 
 def _refuse_damaged(folder: Path) -> None:
@@ -79,8 +80,11 @@ def _refuse_damaged(folder: Path) -> None:
 
 
 def _incomplete(folder: Path, what: str) -> UserError:
-    command = f"bench run --config {folder / CONFIG} --until predict"
-    return UserError(f"{what}: make it where the data set is, with: {command}")
+    return UserError(f"{what}: make it where the data set is, with: {_command(folder)}")
+
+
+def _command(folder: Path) -> str:
+    return f"bench run --config {folder / CONFIG} --until predict"
 
 
 def stored_context(
@@ -103,7 +107,7 @@ def stored_config(folder: Path) -> Config:
             f"{folder} lies in no results folder: its models' outputs are in OUT/store beside "
             "OUT/runs/NAME, so copy the whole of OUT"
         )
-    config = Config.model_validate(read_recipe(str(folder / CONFIG)))
+    config = check_config(read_recipe(str(folder / CONFIG)), f"{shown(folder / CONFIG)}: ")
     return config.model_copy(update={"out": str(out)})
 
 

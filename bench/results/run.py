@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.config.shapes import check_shape
 from bench.errors import UserError
-from bench.outside import printable
+from bench.outside import printable, reading
 from bench.plugins.outputs import Population, Scores
-from bench.plugins.scores import from_record
+from bench.plugins.scores import SCORES_SHAPE, check_scores, from_record, refuse_older
 from bench.results.finished import Comparison
 from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
+from bench.results.shapes import RunShape
 from bench.stages.gather import StoredOutputs
 from bench.storage.records import read_checked, read_record, unpack_arrays
 
@@ -46,14 +48,19 @@ class Run:
                 f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
             )
         record = read_record(folder / RECORD, lambda: _refuse_damaged(folder, RECORD))
-        arrays = {
-            name: unpack_arrays(
-                read_checked(folder / name, record[kind], partial(_refuse_damaged, folder, name))
-            )
-            for kind, name in (("curves", CURVES), ("extras", EXTRAS))
-        }
+        refuse_older(record)
+        for shape in (RunShape, SCORES_SHAPE):
+            check_shape(shape, record, folder / RECORD, f"run `bench score {folder}` again")
+        arrays = {}
+        for kind, name in (("curves", CURVES), ("extras", EXTRAS)):
+            damaged = partial(_refuse_damaged, folder, name)
+            with reading(folder / name, "arrays of a run"):
+                arrays[name] = unpack_arrays(read_checked(folder / name, record[kind], damaged))
         record = _printable(record)
-        return cls(folder, record, from_record(record, arrays[CURVES]), _printable(arrays[EXTRAS]))
+        with reading(folder / RECORD, "the scores of a run"):
+            scores = from_record(record, arrays[CURVES])
+            check_scores(str(folder / RECORD), scores)
+        return cls(folder, record, scores, _printable(arrays[EXTRAS]))
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:
@@ -141,6 +148,6 @@ def _printable(value: Any, keep: str = "") -> Any:
 def _refuse_damaged(folder: Path, name: str) -> None:
     home = folder.parent if folder.name.startswith(REQUEST) else folder
     raise UserError(
-        f"damaged file {folder / name} (its checksum does not match): make it anew with: bench "
+        f"damaged file {folder / name} (its checksum does not match): write it again with: bench "
         f"score {home}"
     )

@@ -18,18 +18,22 @@ import numpy as np
 
 from bench.config.folders import places
 from bench.config.schema import Config
+from bench.config.shapes import check_shape
 from bench.data.split import Split
+from bench.outside import reading
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
 from bench.plugins.rows import ORIGINAL, RETRAIN, RETRAINED
 from bench.stages.cell import Artefact, Cell, Size
+from bench.stages.shapes import OF_STAGE, FailedShape, MadeShape
 from bench.storage.store import Store, content_key
 
 if TYPE_CHECKING:
     import torch
 
+AGAIN = "delete it and repeat the command"
 Phase = Literal["train", "unlearn", "predict", "score"]
 PHASES: tuple[Phase, ...] = ("train", "unlearn", "predict", "score")
 T = TypeVar("T")
@@ -173,7 +177,8 @@ class Context:
         """Who is trained on, tested and forgotten: as stored, or drawn now, writing nothing."""
         cell = Cell("split")
         if self.has(cell):
-            return Split.restored(self.record(cell), self.arrays(cell))
+            with reading(self.path(cell), f"a split; {AGAIN}"):
+                return Split.restored(self.record(cell), self.arrays(cell))
         artefact = self.stages[cell.stage].make(self, cell, alone=False)
         return Split.restored(artefact.record, artefact.arrays)
 
@@ -255,7 +260,13 @@ class Context:
 
     def record(self, cell: Cell) -> dict[str, Any]:
         """The record of what a cell made."""
-        return self.store.record(cell.stage, self.key(cell))
+        record = self.store.record(cell.stage, self.key(cell))
+        check_shape(OF_STAGE.get(cell.stage, MadeShape), record, self.path(cell), AGAIN)
+        return record
+
+    def path(self, cell: Cell) -> Path:
+        """The file that holds the record of what a cell made."""
+        return self.store.record_path(cell.stage, self.key(cell))
 
     def arrays(self, cell: Cell) -> dict[str, np.ndarray]:
         """The arrays that a cell made."""
@@ -271,7 +282,11 @@ class Context:
 
     def failure(self, cell: Cell) -> dict[str, Any] | None:
         """Why a cell could not be made, if it failed and was not made since."""
-        return self.store.failure(cell.stage, self.key(cell))
+        failure = self.store.failure(cell.stage, self.key(cell))
+        if failure is not None:
+            file = self.store.failure_path(cell.stage, self.key(cell))
+            check_shape(FailedShape, failure, file, AGAIN)
+        return failure
 
     def seed_name(self, *name: str | int) -> tuple[str | int, ...]:
         """The full name of a random decision of this run."""

@@ -7,7 +7,7 @@ import os
 import uuid
 from pathlib import Path
 
-from bench.errors import UserError
+from bench.errors import UserError, shown
 
 
 def temporary_beside(path: Path) -> Path:
@@ -17,6 +17,8 @@ def temporary_beside(path: Path) -> Path:
 
 def read_file(path: Path) -> bytes:
     """The content of a file; raises UserError if it cannot be read."""
+    if path.exists() and not path.is_file():
+        raise UserError(f"cannot read {shown(path)}: not a regular file")
     try:
         return path.read_bytes()
     except OSError as error:

@@ -113,6 +113,10 @@ class Store:
         path = self.failure_path(kind, key)
         return self._read_record(path) if path.exists() else None
 
+    def record_path(self, kind: str, key: str) -> Path:
+        """The file of an artefact's record."""
+        return self._path(kind, key, ".json")
+
     def failure_path(self, kind: str, key: str) -> Path:
         """The file that says why an artefact could not be made."""
         return self._path(kind, key, ".failed.json")
@@ -164,10 +168,23 @@ class Store:
         self.failure_path(kind, key).unlink(missing_ok=True)
 
     def _read_record(self, path: Path) -> dict[str, Any]:
-        return read_record(path, lambda: set_aside(path, path))
+        record = read_record(path, lambda: set_aside(path, path))
+        if "payload" in record and not _describes_payload(record["payload"], path.stem):
+            set_aside(path, path)
+        return record
 
     def _payload(self, kind: str, key: str) -> bytes:
         path = self._path(kind, key, ".json")
         payload = self._read_record(path)["payload"]
         file = path.with_name(payload["file"])
         return read_checked(file, payload, lambda: set_aside(file, path))
+
+
+def _describes_payload(payload: Any, key: str) -> bool:
+    """Whether a record describes a file of its own; a name might lead anywhere."""
+    return (
+        isinstance(payload, dict)
+        and payload.get("file") in (f"{key}.npz", f"{key}.safetensors")
+        and isinstance(payload.get("bytes"), int)
+        and isinstance(payload.get("sha256"), str)
+    )

@@ -62,8 +62,28 @@ def test_what_is_missing_or_damaged_is_one_line(idx_home):
         load("mnist", idx_home)
     for path in (idx_home / "FashionMNIST" / "raw").glob("train-images*"):
         path.write_bytes(path.read_bytes()[:60])
-    with pytest.raises(UserError, match=r"train-images.* is damaged"):
+    with pytest.raises(UserError, match=r"train-images.* cannot be read as a file of fash"):
         load("fashion-mnist", idx_home)
+
+
+@pytest.mark.parametrize(
+    ("part", "content", "words"),
+    [
+        ("images-idx3", struct.pack(">xxBB3I", 8, 3, 30, 28, 28) + bytes(9), "but 9 follow"),
+        ("images-idx3", struct.pack(">xxBB3I", 8, 3, 1, 2, 2) + bytes(9), "but more follow"),
+        ("images-idx3", struct.pack(">xxBB3I", 8, 3, *[2**32 - 1] * 3), "would unpack to 79,228,"),
+        ("images-idx3", struct.pack(">xxBB3I", 9, 3, 1, 2, 2), "expected bytes in 3 dimensions"),
+        ("images-idx3", struct.pack(">xxBB3I", 8, 3, 30, 9, 9) + bytes(2430), "differ in shape"),
+        ("labels-idx1", struct.pack(">xxBBI", 8, 1, 7) + bytes(7), "30 images but 7 labels"),
+        ("labels-idx1", b"", "unpack requires"),
+    ],
+)
+def test_a_header_that_lies_is_one_line(idx_home, part, content, words):
+    for path in (idx_home / "FashionMNIST" / "raw").glob(f"train-{part}*"):
+        path.write_bytes(gzip.compress(content) if path.suffix == ".gz" else content)
+    with pytest.raises(UserError, match=words) as caught:
+        load("fashion-mnist", idx_home)
+    assert "\n" not in str(caught.value)
 
 
 def test_the_data_folder_is_the_flags_then_the_variables_then_the_default(monkeypatch):

@@ -9,6 +9,7 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision.models import mobilenet_v3_small, resnet50
 
+from bench.builtin.pretrained import load_backbone
 from bench.checks.others import check_model
 from bench.data.examples import Examples
 from bench.errors import UserError
@@ -65,8 +66,8 @@ def test_weights_that_are_none_are_one_line(tmp_path):
     save_file({"a": torch.zeros(1)}, tmp_path / "other.safetensors")
     for name, words in (
         ("absent.pth", "no such file"),
-        ("bad.pth", "not weights that can be read safely"),
-        ("bad.safetensors", "damaged"),
+        ("bad.pth", "bad.pth cannot be read as weights: it holds other objects"),
+        ("bad.safetensors", "bad.safetensors cannot be read as weights"),
         ("other.safetensors", "are none of a resnet50: conv1.weight is missing"),
     ):
         with pytest.raises(UserError, match=words):
@@ -143,3 +144,61 @@ def test_pgu_refuses_a_layer_whose_inputs_it_cannot_see():
     examples = Examples(images, torch.zeros(3, dtype=torch.long), 255.0)
     with pytest.raises(UserError, match=r"inner\.out_proj cannot be seen"):
         input_covariances(Attention(), examples.image_batches(3))
+
+
+# Checkpoints as training scripts save them --------------------------------------------------------
+
+
+class Small(nn.Sequential):
+    """A convolution and the last layer, which weights are not loaded into."""
+
+    def __init__(self):
+        super().__init__(nn.Conv2d(1, 2, 1), nn.Flatten(), nn.Linear(2, 2))
+
+
+def wrapped(state, *wrappers, prefix=""):
+    content = {prefix + name: tensor for name, tensor in state.items()}
+    for wrapper in wrappers:
+        content = {"epoch": 3, wrapper: content}
+    return content
+
+
+@pytest.mark.parametrize(
+    ("wrappers", "prefix"),
+    [
+        ((), ""),
+        (("state_dict",), ""),
+        (("model",), "module."),
+        (("model_state_dict",), ""),
+        (("state_dict", "model"), "_orig_mod.module."),
+        (("state_dict",), "model."),  # Lightning
+    ],
+)
+def test_wrappers_and_prefixes_of_checkpoints_are_taken_off(tmp_path, wrappers, prefix):
+    state = Small().state_dict()
+    torch.save(wrapped(state, *wrappers, prefix=prefix), tmp_path / "saved.pth")
+    model = Small()
+    load_backbone(model, "small", str(tmp_path / "saved.pth"))
+    assert torch.equal(model[0].weight, state["0.weight"])
+    save_file(wrapped(state, prefix=prefix), tmp_path / "saved.safetensors")
+    load_backbone(model, "small", str(tmp_path / "saved.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ({"epoch": 3, "lr": 0.1}, "holds no weights by name but epoch, lr: save model.state_dict"),
+        ([torch.zeros(1)], "holds no weights by name but list"),
+        ({}, "but nothing"),
+        (Small(), "such as a whole model, which are never loaded"),
+        ({"0.weight": torch.zeros(2, 1, 1, 1)}, "0.bias is missing, .* the file holds 0.weight"),
+        (Small().state_dict() | {"0.bias": torch.zeros(3)}, r"0.bias is of shape \(3,\), expected"),
+        (Small().state_dict() | {"0.bias": torch.full((2,), torch.nan)}, "0.bias hold NaN"),
+        (Small().state_dict() | {"0.more": torch.zeros(2)}, "none of a small, which has no 0.more"),
+    ],
+)
+def test_a_file_without_the_networks_weights_says_what_it_holds(tmp_path, content, words):
+    torch.save(content, tmp_path / "saved.pth")
+    with pytest.raises(UserError, match=words) as caught:
+        load_backbone(Small(), "small", str(tmp_path / "saved.pth"))
+    assert "\n" not in str(caught.value)

@@ -123,3 +123,48 @@ def test_mufac_that_is_not_there_or_not_whole_is_one_line(tmp_path):
     (tmp_path / "mufac" / "custom_train_dataset.csv").write_text("family_id,image_path\n1,a.png")
     with places(str(tmp_path)), pytest.raises(UserError, match="lacks age_class, person_id"):
         REGISTRY.resolve("datasets", "mufac")()
+
+
+def write_table(home, part, rows):
+    (home / "mufac" / f"{part}_images").mkdir(parents=True, exist_ok=True)
+    lines = ["family_id,person_id,age_class,image_path"]
+    for number, (family, person, age) in enumerate(rows):
+        picture(home / "mufac" / f"{part}_images" / f"{number}.png", side=8)
+        lines.append(f"{family},{person},{age},{number}.png")
+    (home / "mufac" / f"custom_{part}_dataset.csv").write_text("\n".join(lines))
+
+
+def load_faces(home):
+    with places(str(home)):
+        return REGISTRY.resolve("datasets", "mufac[side=8,subject=family]")()
+
+
+def test_words_that_pandas_takes_for_missing_are_names(tmp_path):
+    words = ["NA", "None", "null", "nan", "N/A", "-"]
+    for part in ("train", "val", "test"):
+        write_table(tmp_path, part, [(word, "p1", "ab"[n % 2]) for n, word in enumerate(words)])
+    data = load_faces(tmp_path)
+    assert len(np.unique(data.subjects)) == len(words)
+    assert len(data.labels) == 18
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (
+            "family_id,person_id,age_class,image_path\nA,p,a,0.png\n,p,a,0.png",
+            "family_id is empty in 1 .the first: line 3",
+        ),
+        ("family_id,person_id,age_class,image_path\nA, ,a,0.png", "person_id is empty in 1"),
+        ("family_id,person_id,age_class\nA,p,a", "lacks image_path"),
+        ("", "cannot be read as a CSV table: EmptyDataError"),
+        ("a,b\n1,2,3,4\n", "cannot be read as|lacks"),
+        ('a\n"', "cannot be read as a CSV table"),
+    ],
+)
+def test_a_table_with_gaps_says_where(tmp_path, content, words):
+    for part in ("train", "val", "test"):
+        write_table(tmp_path, part, [("A", "p", "a")])
+    (tmp_path / "mufac" / "custom_val_dataset.csv").write_text(content)
+    with pytest.raises(UserError, match=words):
+        load_faces(tmp_path)

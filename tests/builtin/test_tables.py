@@ -124,7 +124,7 @@ DAMAGED = {
 def test_a_damaged_file_is_one_line(tmp_path, content):
     (tmp_path / "covertype").mkdir()
     (tmp_path / "covertype" / "covtype.data.gz").write_bytes(content)
-    with pytest.raises(UserError, match=r"damaged|0\.\.6") as caught:
+    with pytest.raises(UserError, match=r"covtype.data.gz cannot be read as UCI's") as caught:
         load(tmp_path)
     assert "\n" not in str(caught.value)
 

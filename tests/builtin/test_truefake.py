@@ -121,7 +121,7 @@ def test_bad_splits_are_one_line(tree, tmp_path):
             return truefake(fake="gan2", side=8, splits=str(tmp_path))
 
     for text, words in (
-        ("{", "not valid JSON"),
+        ("{", "cannot be read as JSON"),
         ('{"train": []}', "lists train, val and test"),
         (json.dumps(ENTRIES | {"val": [7]}), "a list of entries"),
         (json.dumps(ENTRIES | {"val": ["FFHQ/00001"]}), "names 1 entries twice"),

@@ -288,3 +288,40 @@ def test_python_dash_m_is_the_same_command():
 def test_an_empty_or_wrong_choice_is_one_line(capsys, arguments, words, tmp_path):
     assert main([*arguments, *(["--out", str(tmp_path)] if arguments[0] == "run" else [])]) == 1
     assert words in capsys.readouterr().err
+
+
+LONG = ["x" * 300, "9" * 5000, "[" * 10_000, "a/" * 3000, "\x1b[31m", "a\ud800b"]
+COMMANDS = [
+    ("run", "--dataset", "{}"),
+    ("run", "--dataset", "npz:{}"),
+    ("run", "--dataset", "folder:{}"),
+    ("run", "--methods", "{}"),
+    ("run", "--methods", "ssd[alpha={}]"),
+    ("run", "--scenario", "class[of={}]"),
+    ("run", "--attacks", "{}"),
+    ("run", "--model", "{}"),
+    ("run", "--set", "{}"),
+    ("run", "--set", "models={}"),
+    ("run", "--config", "{}"),
+    ("run", "--plugin", "{}"),
+    ("run", "--dataset", "cifar10", "--data-dir", "{}"),
+    ("show", "{}"),
+    ("list", "{}"),
+    ("report", "{}"),
+    ("score", "{}"),
+    ("check", "{}"),
+    ("report", "--out", "{}"),
+    ("report", "--format", "{}"),
+]
+
+
+@pytest.mark.parametrize("command", COMMANDS, ids=" ".join)
+def test_any_text_is_answered_shortly_and_printably(command, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for text in LONG:
+        assert main([part.format(text) for part in command]) in (1, 2)
+        shown = capsys.readouterr().err
+        assert "Traceback" not in shown
+        assert len(shown) < 2500
+        assert shown.replace("\n", "").isprintable()
+        assert not list(tmp_path.iterdir())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import tomllib
 
@@ -42,6 +43,10 @@ def test_the_stored_configuration_reads_back(tmp_path):
     assert tomllib.loads(path.read_text())["methods"] == ["pgu", "ssd[alpha=5]"]
 
 
+def check_methods(config):
+    return open_context(config).methods
+
+
 @pytest.mark.parametrize(
     ("setting", "words"),
     [
@@ -59,14 +64,25 @@ def test_the_stored_configuration_reads_back(tmp_path):
         ("methods=3", ["methods = 3: must be a list"]),
         ("dataset=3", ["dataset = 3: must be text"]),
         ("train=3", ["train is a table"]),
+        ("models=true", ["models = true: must be a whole number"]),
+        ("train.lr=true", ["train.lr = true: must be a number"]),
+        ("seed=9223372036854775808", ["seed = 9223372036854775808: must lie between"]),
+        ("models=" + "9" * 5000, ["models = 999", "(5,000 characters)", "must be a whole number"]),
+        ("methods=" + "[" * 10_000, ["cannot read", "10,000 characters"][1:]),
+        ("a.b.c=1", ["unknown key 'a.b.c'"]),
+        ("." * 10_000 + "=1", ["unknown key", "10,000 characters"]),
+        ("x" * 300 + "=1", ["unknown key", "300 characters"]),
+        ("out=a\0b", ["must be text in UTF-8 without NUL", "is no path"][1:]),
+        ("model=a\ud800b", ["model = a\\ud800b: must be text in UTF-8"]),
+        ("out=" + "x" * 300, ["is no path: File name too long"]),
         ("seed", ["write key=value"]),
         ("seed.x=1", ["seed = {x = 1}: must be a whole number"]),
     ],
 )
 def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
     with pytest.raises(UserError) as caught:
-        load_config({}, None, (setting,))
-    assert "\n" not in str(caught.value)
+        check_methods(load_config({}, None, (setting,)))
+    assert str(caught.value).isprintable()
     for word in words:
         assert word in str(caught.value)
 
@@ -74,7 +90,7 @@ def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
 def test_unreadable_recipes_are_user_errors(tmp_path):
     broken = tmp_path / "broken.toml"
     broken.write_text("models = = 3")
-    for name, words in ((str(broken), "not valid TOML"), ("nope", "recipes: ")):
+    for name, words in ((str(broken), "cannot be read as a recipe"), ("nope", "recipes: ")):
         with pytest.raises(UserError, match=words):
             load_config({}, name)
 
@@ -131,3 +147,52 @@ def test_every_key_has_a_description_its_limits_and_its_default():
 )
 def test_the_configuration_holds_what_was_typed(overrides, settings):
     assert load_config(overrides, None, settings).dataset == "truefake"
+
+
+RECIPE = 'dataset = "digits"\nmodels = 2\n[train]\nepochs = 3\n'
+
+
+def test_a_recipe_with_a_byte_order_mark_and_windows_newlines_is_read(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + RECIPE.replace("\n", "\r\n").encode())
+    assert load_config({}, str(path)).train.epochs == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (RECIPE.encode("utf-16"), "is encoded in UTF-16: save it as UTF-8"),
+        ((RECIPE + "# ü").encode("cp1252"), "is not UTF-8 .byte 0xfc in line 5"),
+        (b"seed = " + b"9" * 5000, "cannot be read as a recipe"),
+        (b"methods = " + b"[" * 10_000, "cannot be read as a recipe"),
+        (b"a.b = 1\n" * 2, "cannot be read as a recipe"),
+        (b"models = 2\0", "cannot be read as a recipe"),
+        (b"seed = " + b"{a=" * 90 + b"1" + b"}" * 90, "seed = {a = .* must be a whole number"),
+        (b"models = 2024-01-01", "models = .*must be a whole number"),
+        (b"models = true", "models = true: must be a whole number"),
+        (b"x" * 2**23, "too long for a recipe"),
+        (b"[train.epochs]\nx = 1", "train.epochs = .* must be a whole number"),
+    ],
+)
+def test_an_odd_recipe_is_one_line_with_its_name_or_its_key(tmp_path, content, words):
+    path = tmp_path / "mine.toml"
+    path.write_bytes(content)
+    with pytest.raises(UserError, match=words) as caught:
+        load_config({}, str(path))
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
+def test_a_pipe_or_a_folder_is_no_recipe(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    (tmp_path / "folder.toml").mkdir()
+    for name, words in (("pipe.toml", "is a pipe"), ("folder.toml", "is a folder")):
+        with pytest.raises(UserError, match=words):
+            load_config({}, str(tmp_path / name))
+
+
+def test_every_text_reads_back_from_the_stored_recipe(tmp_path):
+    name = 'folder:\x7f \x1b "ä" \U0001f600 \u2028'
+    path = tmp_path / "config.toml"
+    path.write_text(dump_toml(load_config({"dataset": name}).model_dump(mode="json")))
+    assert load_config({}, str(path)).dataset == name

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
@@ -13,7 +15,7 @@ plain = st.one_of(
     st.integers(-(10**9), 10**9),
     st.floats(allow_nan=False, allow_infinity=False),
     st.booleans(),
-    st.text(st.characters(codec="ascii", exclude_categories=["Cc"]), max_size=8),
+    st.text(st.characters(codec="utf-8"), max_size=8),
 )
 values = st.one_of(
     plain,
@@ -52,6 +54,20 @@ def test_examples():
 def test_what_cannot_be_read_is_a_user_error(text):
     with pytest.raises(UserError):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["9" * 5000, "[" * 10_000, "1\nx = 2", "{a=" * 5000, "\0"])
+def test_what_is_no_value_is_text(text):
+    assert parse_value(text) == text
+
+
+@given(st.text(st.characters(codec=None), max_size=80))
+def test_any_text_is_read_or_is_one_printable_line(text):
+    with suppress(UserError):
+        parse(text)
+    with pytest.raises(UserError) as caught:
+        parse(text + "[")
+    assert str(caught.value).isprintable()
 
 
 def test_unknown_names_list_near_matches_first():

@@ -156,7 +156,9 @@ def test_failed_cells_of_an_unfinished_run_are_named(tmp_path, capsys):
     started = begin(config)
     context = open_context(config)
     key = context.key(Cell("unlearn", "ssd", 1))
-    context.store.write_failure("unlearn", key, {"reason": "ValueError: not today"})
+    context.store.write_failure(
+        "unlearn", key, {"stage": "unlearn", "reason": "ValueError: not today"}
+    )
     assert main(["report", str(started)]) == 1
     assert "failed: ssd, model 1: ValueError: not today" in capsys.readouterr().err
 

@@ -9,14 +9,18 @@ by the harness.
 
 from __future__ import annotations
 
-import zlib
+import gzip
+import io
+import os
 from pathlib import Path
 
 import numpy as np
 
 from bench.config.folders import data_home, download_file, may_download
 from bench.errors import UserError
+from bench.outside import reading, shown
 from bench.plugins.dataset import Data
+from bench.storage.archives import most_bytes, refuse_bomb
 
 VERSION = 1
 # As in scikit-learn's sklearn/datasets/_covtype.py.
@@ -48,15 +52,19 @@ def _read(path: Path) -> np.ndarray:
     """The numbers of the file, float32 [n, 55]; raises UserError if it is damaged."""
     import pandas as pd
 
-    if not path.is_file():
+    if not os.path.exists(path):
         raise UserError(
-            f"covertype: no {path}: put UCI's covtype.data.gz there (10.24432/C50K5N), name the "
-            "data folder with --data-dir, or add --download"
+            f"covertype: no {shown(path)}: put UCI's covtype.data.gz there (10.24432/C50K5N), name "
+            "the data folder with --data-dir, or add --download"
         )
-    try:
-        table = pd.read_csv(path, header=None, dtype=np.float32).to_numpy()
+    with reading(path, "UCI's covtype.data.gz"):
+        size = path.stat().st_size
+        with gzip.open(path) as file:
+            content = file.read(most_bytes(size) + 1)
+        refuse_bomb(path, size, len(content))
+        table = pd.read_csv(io.BytesIO(content), header=None, dtype=np.float32).to_numpy()
         if table.shape[1] != COLUMNS + 1:
             raise ValueError(f"{table.shape[1]} columns, expected {COLUMNS + 1}")
-    except (OSError, EOFError, zlib.error, ValueError) as error:
-        raise UserError(f"covertype: {path} is damaged: {error}") from error
+        if not np.isin(table[:, COLUMNS], np.arange(1, len(CLASSES) + 1)).all():
+            raise ValueError(f"its last column has to be one of 1 to {len(CLASSES)}")
     return table

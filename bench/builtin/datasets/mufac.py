@@ -11,6 +11,8 @@ Their notebooks test on val and keep test unseen; here val is for choosing and t
 
 from __future__ import annotations
 
+import io
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -21,6 +23,7 @@ from bench.config.limits import Count
 from bench.data.decoding import load_centres
 from bench.data.faults import drop_unreadable
 from bench.errors import UserError
+from bench.outside import read_text, reading, shown
 from bench.plugins.dataset import Data
 
 if TYPE_CHECKING:
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 VERSION = 2
 PARTS = ("train", "val", "test")
+LONGEST_TABLE = 2**27  # bytes
 COLUMNS = {"family_id", "person_id", "age_class", "image_path"}
 
 
@@ -66,15 +70,27 @@ def _table(root: Path, part: str) -> pd.DataFrame:
     import pandas as pd
 
     path = root / f"custom_{part}_dataset.csv"
-    if not path.is_file():
+    if not os.path.exists(path):
         raise UserError(
-            f"mufac: no {path}: put the unpacked archive of its authors there, or name the data "
-            "folder with --data-dir"
+            f"mufac: no {shown(path)}: put the unpacked archive of its authors there, or name the "
+            "data folder with --data-dir"
         )
-    table = pd.read_csv(path, dtype=str)
+    with reading(path, "a CSV table"):
+        # Only an empty cell is missing: NA, none and null are words, such as the name of a family.
+        table = pd.read_csv(
+            io.StringIO(read_text(path, "a CSV table", LONGEST_TABLE)),
+            dtype=str,
+            keep_default_na=False,
+            index_col=False,
+        )
     missing = COLUMNS - set(table.columns)
-    if missing or table[sorted(COLUMNS)].isna().any(axis=None):
-        raise UserError(
-            f"mufac: {path} lacks {', '.join(sorted(missing)) or 'values in some rows'}"
-        )
+    if missing:
+        raise UserError(f"mufac: {shown(path)} lacks {', '.join(sorted(missing))}")
+    for column in sorted(COLUMNS):
+        empty = np.flatnonzero(table[column].fillna("").str.strip() == "")
+        if len(empty):
+            raise UserError(
+                f"mufac: {shown(path)} lacks values in some rows: {column} is empty in "
+                f"{len(empty)} (the first: line {empty[0] + 2})"
+            )
     return table

@@ -8,14 +8,18 @@ archive that holds objects is refused.
 
 from __future__ import annotations
 
+import os
 import zipfile
-import zlib
 from pathlib import Path
 
 import numpy as np
 
+from bench.builtin.datasets.formats.labels import class_names, whole_numbers
+from bench.builtin.datasets.formats.table import as_rows, check_columns, is_table
 from bench.errors import UserError
+from bench.outside import reading, shown, shown_list, user_path
 from bench.plugins.dataset import Data
+from bench.storage.archives import array_names, read_arrays
 
 VERSION = 1
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -23,103 +27,81 @@ OPTIONAL = ("class_names", "lossy_train", "lossy_test")
 
 
 def npz(path: str) -> Data:
-    arrays = _read(Path(path).expanduser())
-    read = _rows if arrays["x_train"].dtype.kind == "f" else _images
-    train, test = (read(path, name, arrays[name]) for name in ("x_train", "x_test"))
+    file = user_path(path)
+    with reading(file, "a .npz archive"):
+        try:
+            return _data(file.stem, *_read(file))
+        except UserError as error:
+            raise UserError(f"npz:{shown(path)}: {error}") from error
+
+
+def _data(name: str, arrays: dict[str, np.ndarray], others: list[str]) -> Data:
+    table = is_table(arrays["x_train"])
+    read = as_rows if table else _images
+    train, test = (read(part, arrays[part]) for part in ("x_train", "x_test"))
     if not len(train):
-        raise UserError(f"npz:{path}: x_train is empty")
+        raise UserError("x_train is empty")
     if train.shape[1:] != test.shape[1:]:
         shapes = f"{train.shape[1:]} and {test.shape[1:]}"
-        raise UserError(f"npz:{path}: images of x_train and x_test differ in shape: {shapes}")
-    images = np.concatenate([train, test])
-    labels = np.concatenate([_labels(path, name, arrays[name]) for name in ("y_train", "y_test")])
-    for part in ("train", "test"):
-        count, named = len(arrays[f"x_{part}"]), len(arrays[f"y_{part}"])
+        raise UserError(f"images of x_train and x_test differ in shape: {shapes}")
+    labels = {part: whole_numbers(f"y_{part}", arrays[f"y_{part}"]) for part in ("train", "test")}
+    for part, images in (("train", train), ("test", test)):
+        count, named = len(images), len(labels[part])
         if count != named:
-            raise UserError(f"npz:{path}: x_{part} has {count} images but y_{part} {named} labels")
-    if len(labels) == 0 or labels.min() < 0:
-        raise UserError(f"npz:{path}: labels must be 0, 1, 2, ... and there must be some")
-    first_test = len(arrays["x_train"])
-    seen = np.unique(labels[:first_test])
-    # Without a list of all numbers up to the largest label: a label may be a billion.
-    unseen = next((n for n, label in enumerate(seen) if n != label), len(seen))
-    names = arrays.get("class_names", range(unseen))
-    if unseen < max(len(names), labels.max() + 1):
-        raise UserError(
-            f"npz:{path}: label {unseen} has no training image; labels count from 0, and the "
-            f"largest is {labels.max()}"
-        )
-    classes = [str(name) for name in names]
+            raise UserError(f"x_{part} has {count} images but y_{part} {named} labels")
+    constant = check_columns(train, test) if table else ""
+    classes = class_names(labels["train"], labels["test"], arrays.get("class_names"))
+    images = np.concatenate([train, test])
+    if table:
+        images = images.astype(np.float32)[:, None, None, :]
     return Data(
-        name=Path(path).stem,
+        name=name,
         images=images,
-        labels=labels,
-        classes=tuple(classes),
-        test=np.arange(first_test, len(images)),
-        scale=255.0 if read is _images else None,
-        note=_note(arrays, len(images)),
+        labels=np.concatenate([labels["train"], labels["test"]]),
+        classes=classes,
+        test=np.arange(len(train), len(images)),
+        scale=None if table else 255.0,
+        note=_note(arrays, others, len(images), constant),
     )
 
 
-def _note(arrays: dict[str, np.ndarray], total: int) -> str:
-    lossy = sum(len(arrays.get(name, ())) for name in ("lossy_train", "lossy_test"))
-    others = [name for name in arrays if name not in ARRAYS + OPTIONAL]
+def _note(arrays: dict[str, np.ndarray], others: list[str], total: int, constant: str) -> str:
+    lossy = sum(arrays[name].size for name in ("lossy_train", "lossy_test") if name in arrays)
     notes = [f"{lossy} of {total} images are lossy copies of the originals"] if lossy else []
     if others:
         notes.append(
-            f"{', '.join(others)} of the file are not used; validation is drawn of x_train"
+            f"{shown_list(others)} of the file are not used; validation is drawn of x_train"
         )
-    return "; ".join(notes)
+    return "; ".join(filter(None, [*notes, constant]))
 
 
-def _read(path: Path) -> dict[str, np.ndarray]:
-    if not path.is_file():
-        raise UserError(f"npz:{path}: no such file; expected a .npz with {', '.join(ARRAYS)}")
+def _read(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """The arrays that are used, and the names of the others."""
+    if not os.path.isfile(path):
+        raise UserError(f"no such file; expected a .npz with {', '.join(ARRAYS)}")
     if not zipfile.is_zipfile(path):
-        raise UserError(f"npz:{path}: not a .npz archive; write one with numpy.savez")
-    try:
-        with np.load(path, allow_pickle=False) as archive:
-            missing = [name for name in ARRAYS if name not in archive.files]
-            if missing:
-                holds = ", ".join(archive.files) or "nothing"
-                raise UserError(f"npz:{path}: lacks {', '.join(missing)}; it holds {holds}")
-            used = {name: archive[name] for name in ARRAYS + OPTIONAL if name in archive.files}
-            return used | {name: np.empty(0) for name in archive.files if name not in used}
-    except ValueError as error:
-        if "allow_pickle" in str(error):
-            raise UserError(
-                f"npz:{path}: holds pickled objects, which are never loaded; "
-                "save plain uint8 and integer arrays"
-            ) from error
-        raise UserError(f"npz:{path}: damaged ({error})") from error
-    except (OSError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        raise UserError(f"npz:{path}: damaged ({error})") from error
+        raise UserError("not a .npz archive; write one with numpy.savez")
+    with zipfile.ZipFile(path) as archive:
+        names = array_names(archive)
+        missing = [name for name in ARRAYS if name not in names]
+        if missing:
+            holds = shown_list(names) or "nothing"
+            raise UserError(f"lacks {', '.join(missing)}; it holds {holds}")
+        arrays = read_arrays(archive, os.path.getsize(path), ARRAYS + OPTIONAL)
+    return arrays, [name for name in names if name not in arrays]
 
 
-def _images(path: str, name: str, images: np.ndarray) -> np.ndarray:
+def _images(name: str, images: np.ndarray) -> np.ndarray:
+    """Images as uint8 [n, height, width, channels]."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4):
         raise UserError(
-            f"npz:{path}: {name} is {images.dtype} {images.shape}; "
+            f"{name} is {images.dtype} {images.shape}; "
             "allowed: uint8 [n, height, width] or [n, height, width, channels], "
             "or a table, float [n, features]"
         )
-    if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] > 4:
-        raise UserError(f"npz:{path}: {name} is {images.shape}: channels come last (NHWC)")
+    if images.ndim == 4 and images.shape[1] <= 4 < images.shape[3]:
+        raise UserError(
+            f"{name} is {images.shape}: channels come last (NHWC); "
+            f"save {name}.transpose(0, 2, 3, 1)"
+        )
     return images if images.ndim == 4 else images[..., None]
-
-
-def _rows(path: str, name: str, rows: np.ndarray) -> np.ndarray:
-    if rows.dtype.kind != "f" or rows.ndim != 2:
-        raise UserError(
-            f"npz:{path}: {name} is {rows.dtype} {rows.shape}; allowed: a table, float "
-            "[n, features], or images, uint8 [n, height, width, channels]"
-        )
-    return rows.astype(np.float32)[:, None, None, :]
-
-
-def _labels(path: str, name: str, labels: np.ndarray) -> np.ndarray:
-    if not np.issubdtype(labels.dtype, np.integer) or labels.squeeze().ndim > 1:
-        raise UserError(
-            f"npz:{path}: {name} is {labels.dtype} {labels.shape}; allowed: one integer an image"
-        )
-    return labels.reshape(-1).astype(np.int64)

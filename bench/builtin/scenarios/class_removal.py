@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from bench.config.limits import Count, Natural
+from bench.config.limits import Count, Natural, Word
 from bench.errors import UserError
+from bench.outside import shown, shown_list
 from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 NAME = "class"
+ALONE = {"of": ("count", "draw")}
 
 
 def class_removal(
@@ -23,7 +25,7 @@ def class_removal(
     *,
     count: Count = 1,
     draw: Natural | None = None,
-    of: str | int | None = None,
+    of: Word = None,
 ) -> ForgetRequest:
     chosen: np.ndarray
     count = min(count, len(training.classes))  # a billion would fill the memory
@@ -43,10 +45,18 @@ def class_removal(
 
 
 def _numbers(classes: tuple[str, ...], names: str) -> list[int]:
-    """The numbers of classes that are named, joined by +."""
-    numbers = []
-    for name in names.split("+"):
-        if name not in classes:
-            raise UserError(f"class[of={names}]: no class '{name}'; classes: {', '.join(classes)}")
-        numbers.append(classes.index(name))
+    """The numbers of classes that are named, joined by +; a name may contain a + itself."""
+    numbers: list[int] = []
+    parts = names.split("+")
+    while parts:
+        ends = range(len(parts), 0, -1)
+        end = next((end for end in ends if "+".join(parts[:end]) in classes), None)
+        if end is None:
+            known = "classes: " + ", ".join(map(shown, classes))
+            raise UserError(f"class[of={shown(names)}]: no class '{shown(parts[0])}'; {known}")
+        numbers.append(classes.index("+".join(parts[:end])))
+        parts = parts[end:]
+    twice = [classes[number] for number in dict.fromkeys(numbers) if numbers.count(number) > 1]
+    if twice:
+        raise UserError(f"class[of={shown(names)}] names {shown_list(twice)} twice: name it once")
     return numbers

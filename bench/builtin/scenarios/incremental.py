@@ -24,6 +24,7 @@ from bench.plugins.scenario import (
 )
 
 VERSION = 1
+ALONE = {"count": ("fraction",)}
 
 
 def incremental(

@@ -24,6 +24,7 @@ from bench.plugins.scenario import (
 
 VERSION = 2
 NAME = "random"
+ALONE = {"count": ("fraction",)}
 
 
 def random_removal(

@@ -16,6 +16,7 @@ from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
 VERSION = 1
 NAME = "subject"
+ALONE = {"count": ("fraction",)}
 
 
 def subject_removal(

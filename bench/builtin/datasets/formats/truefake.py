@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from bench.config.spelling import unknown
 from bench.data.image_tree import PassedOver, find_images
 from bench.errors import UserError
-from bench.outside import shown
+from bench.outside import read_text, reading, shown
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,7 @@ FAKE = {
     "sdxl": "StableDiffusionXL",
     "flux": "FLUX.1",
 }
+LONGEST_SPLIT = 2**28  # bytes; 600,000 entries have 20 million
 PARTS = ("train", "val", "test")
 LAYOUT = (
     "ROOT/PreSocial/Real/FFHQ/00000.png, ROOT/PreSocial/Fake/StyleGAN2/conf-f-psi-0.5/00027.png"
@@ -95,7 +96,7 @@ def list_images(
 def read_split(folder: Path) -> dict[str, list[str]] | None:
     """The lists train, val and test of a folder, in either form; None if it has none."""
     whole = folder / "split.json"
-    if whole.is_file():
+    if whole.exists():
         lists = _json(whole)
         if not isinstance(lists, dict) or not set(PARTS) <= set(lists):
             raise UserError(
@@ -104,7 +105,7 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
         split = {part: lists[part] for part in PARTS}
     else:
         files = {part: folder / f"{part}.json" for part in PARTS}
-        missing = [path.name for path in files.values() if not path.is_file()]
+        missing = [path.name for path in files.values() if not path.exists()]
         if len(missing) == len(PARTS):
             return None
         if missing:
@@ -121,10 +122,8 @@ def read_split(folder: Path) -> dict[str, list[str]] | None:
 
 
 def _json(path: Path) -> object:
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise UserError(f"{path} is not valid JSON: {error}") from error
+    with reading(path, "JSON"):
+        return json.loads(read_text(path, "JSON", LONGEST_SPLIT))
 
 
 def assign_parts(

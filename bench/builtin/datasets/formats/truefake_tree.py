@@ -21,7 +21,7 @@ from bench.data.file_state import kept_digests
 from bench.data.image_files import ImageFiles
 from bench.data.image_tree import PassedOver
 from bench.errors import UserError
-from bench.outside import shown
+from bench.outside import shown, user_path
 from bench.plugins.dataset import Data
 
 CLASSES = ("real", "fake")
@@ -42,9 +42,11 @@ def read_tree(
     """A tree in TrueFake's layout as a data set; ``truefake-mini`` uses this too."""
     passed = PassedOver()
     images = list_images(root, shares, real, fake, passed)
-    split = read_split(Path(splits).expanduser() if splits else root)
+    split = read_split(user_path(splits) if splits else root)
     if splits and split is None:
-        raise UserError(f"{splits} holds no split: split.json, or train.json, val.json, test.json")
+        raise UserError(
+            f"{shown(splits)} holds no split: split.json, or train.json, val.json, test.json"
+        )
     if split is None and len(shares) > 1:
         split = draw_split(images)
     positions: dict[str, np.ndarray] = {}
