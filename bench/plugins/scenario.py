@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.errors import UserError
+from bench.outside import shown
 
 MOST_NAMED = 5  # classes in a note
 
@@ -132,7 +133,7 @@ def groups(
     if not per_class:
         return [("the training set", np.flatnonzero(np.isin(training.labels, labels)))]
     return [
-        (f"class {training.classes[label]}", np.flatnonzero(training.labels == label))
+        (f"class {shown(training.classes[label])}", np.flatnonzero(training.labels == label))
         for label in labels
     ]
 

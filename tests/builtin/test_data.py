@@ -125,6 +125,9 @@ def test_a_file_that_is_no_npz_is_one_line(tmp_path):
         ({"test": np.array([3, 12])}, r"test must hold the numbers of examples, 0\.\.11, not .*12"),
         ({"validation": np.array([-1, 2])}, r"validation must hold .* not int64 -1\.\.2"),
         ({"test": np.arange(12) > 5}, "test must hold .* not bool"),
+        ({"test": np.array([])}, "test must hold .* not float64"),
+        ({"subjects": Y[:3]}, r"subjects must be one for each of 12 examples, not \(3,\)"),
+        ({"groups": Y[:, None]}, r"groups must be one for each of 12 examples, not \(12, 1\)"),
         ({"test": np.array([3, 4, 3])}, "test names an example twice"),
     ],
 )
