@@ -97,7 +97,7 @@ def with_copies(request: ForgetRequest, copies: np.ndarray) -> ForgetRequest:
     np.minimum.at(first, copies, turn)
     forget = first[copies] <= len(copies)
     joined = int((forget & ~request.forget).sum())
-    text = f"forgotten with an example that they equal byte for byte: {joined}"
+    text = f"{joined} more examples are forgotten since they equal a forgotten one byte for byte"
     order = None
     if request.order is not None:
         order = np.where(forget, first[copies], 0)

@@ -105,7 +105,8 @@ def _only_removed_classes(split: Split) -> str:
 def notes_on(split: Split, config: Config) -> list[str]:
     """What a reader must know of the parts of a run, in a sentence each."""
     checks: list[Callable[[Split, Config], Iterator[str]]] = [
-        _single_examples, _absent_classes, _vanished_classes, _small_retain_set, _large_batches,
+        _single_examples, _absent_classes, _vanished_classes, _known_subjects, _small_retain_set,
+        _large_batches,
     ]  # fmt: skip
     return [note for check in checks for note in check(split, config)]
 
@@ -136,7 +137,24 @@ def _vanished_classes(split: Split, _config: Config) -> Iterator[str]:
     """Classes that lose their last example, where more than whole classes is forgotten."""
     vanished = np.setdiff1d(split.true_labels, split.true_labels[split.retain])
     if len(vanished) and not np.isin(split.true_labels[split.forget], vanished).all():
-        yield f"nothing is retained of {_name(split, vanished)}: retrained models never see it"
+        names = _name(split, vanished)
+        yield f"nothing is retained of {names}: retrained models see no such example"
+
+
+def _known_subjects(split: Split, _config: Config) -> Iterator[str]:
+    """Unseen examples of subjects that are forgotten as a whole: a request may mean these, too."""
+    if split.subjects is None:
+        return
+    forgotten, retained = (
+        split.subjects[split.train[positions]] for positions in (split.forget, split.retain)
+    )
+    if np.isin(forgotten, retained).any():
+        return
+    for part in ("validation", "test"):
+        examples = getattr(split, part)
+        count = np.isin(split.subjects[examples], forgotten).sum()
+        if count:
+            yield f"{count} of {len(examples)} {part} examples show forgotten subjects"
 
 
 def _small_retain_set(split: Split, _config: Config) -> Iterator[str]:

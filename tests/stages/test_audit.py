@@ -111,7 +111,15 @@ def test_what_a_reader_must_know_is_a_note(data, changes, words):
 
 def test_a_class_that_vanishes_beside_other_examples_is_noted():
     _split, notes = audited(toy(EVEN, equal=[(0, 1)], test=range(30, 60)), "class", copies="with")
-    assert "nothing is retained of class c0: retrained models never see it" in notes
+    assert "nothing is retained of class c0: retrained models see no such example" in notes
+
+
+def test_unseen_examples_of_forgotten_subjects_are_counted():
+    subjects = np.arange(60) // 3
+    split, notes = audited(toy(EVEN, subjects=subjects, test=range(2, 60, 3)), "subject")
+    count = np.isin(subjects[split.test], subjects[split.train[split.forget]]).sum()
+    assert f"{count} of 20 test examples show forgotten subjects" in notes
+    assert not any("subjects" in n for n in audited(toy(EVEN, subjects=subjects % 3), RANDOM)[1])
 
 
 def test_copies_are_counted_between_all_parts_and_said_in_one_line():
@@ -151,7 +159,7 @@ def test_copies_may_share_the_fate_of_what_is_forgotten():
     assert np.array_equal(kept.train, joined.train)
     assert np.array_equal(joined.train_labels, data.labels[joined.train])
     more = len(joined.forget) - len(kept.forget)
-    assert joined.note == f"forgotten with an example that they equal byte for byte: {more}"
+    assert joined.note.startswith(f"{more} more examples are forgotten since they equal")
 
 
 def test_copies_go_with_the_first_request_that_names_one():
