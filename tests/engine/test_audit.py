@@ -11,16 +11,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bench.config.load import load_config
+from bench.engine.audit import notes_on, refuse_unmeasurable
 from bench.engine.begin import check
+from bench.engine.copies import describe_copies, find_copies
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import ForgetRequest, with_copies
-from bench.stages.audit import notes_on, refuse_unmeasurable
 from bench.stages.cell import Cell
 from bench.stages.context import Context
-from bench.stages.copies import describe_copies, find_copies
 from bench.stages.split import draw
 from tests.helpers.tiny_run import tiny
 

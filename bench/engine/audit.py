@@ -15,11 +15,11 @@ import numpy as np
 
 from bench.config.schema import Config
 from bench.data.split import Split
+from bench.engine.copies import describe_copies, find_copies
 from bench.errors import UserError
 from bench.outside import shown
 from bench.plugins.removal import gone_classes
 from bench.stages.context import Context
-from bench.stages.copies import describe_copies, find_copies
 
 log = logging.getLogger(__name__)
 FEW = 0.1  # of the training set: a retain set that small teaches a model little
