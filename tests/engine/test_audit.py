@@ -21,7 +21,7 @@ from bench.plugins.registry import Registry
 from bench.plugins.scenario import ForgetRequest, with_copies
 from bench.stages.cell import Cell
 from bench.stages.context import Context
-from bench.stages.split import draw
+from bench.stages.split import draw, with_samples
 from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
@@ -239,3 +239,4 @@ def test_a_split_keeps_all_promises_or_is_refused_in_one_line(data, scenario, co
     assert not (have_twins and copies == "with")
     for number in range(1, split.requests + 1):
         assert len(split.after(number).asked)
+    assert set(with_samples(split, data).sample_places) <= set(split.forget)
