@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bench
 from bench.config.load import load_config
 from bench.engine.audit import notes_on, refuse_unmeasurable
 from bench.engine.begin import check
@@ -194,6 +195,13 @@ def test_notes_are_logged_once_before_training_and_nothing_is_written(
         check(context)
     assert [text for text in caplog.messages if text.startswith("copies: 1 of 12 test")] != []
     assert len(caplog.messages) == len(set(caplog.messages))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_in_which_nothing_can_be_measured_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Context, "data", toy(EVEN, test=range(0, 15, 3)))
+    with pytest.raises(UserError, match="every test example is of class c0, which is removed"):
+        bench.run(tiny(tmp_path, subset=None, scenario="class"), quiet=True)
     assert not any(tmp_path.iterdir())
 
 
