@@ -13,13 +13,13 @@ from typing import Any
 
 from bench.config.load import CONFIG, RUNS, dump_toml
 from bench.config.schema import Config
+from bench.engine.audit import audit
 from bench.errors import UserError
 from bench.plugins.attack import refuse_overlaps, refuse_unknown_classes
 from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
 from bench.results.manifest import Manifest, write_manifest
-from bench.stages.audit import audit
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks

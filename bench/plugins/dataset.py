@@ -74,18 +74,25 @@ class Data:
                 f"{self.name}: labels must lie in 0..{len(self.classes) - 1}, "
                 f"found {self.labels.min()}..{self.labels.max()}"
             )
+        for name, values in (("subjects", self.subjects), ("groups", self.groups)):
+            if values is not None and values.shape != self.labels.shape:
+                raise UserError(
+                    f"{self.name}: {name} must be one for each of {len(self.images)} examples, "
+                    f"not {values.shape}"
+                )
         self._check_part("validation", self.validation)
         self._check_part("test", self.test)
 
     def _check_part(self, part: str, index: np.ndarray | None) -> None:
         """Raise UserError where a part names an example twice, or one that does not exist."""
-        if index is None or not len(index):
+        if index is None:
             return
-        count = len(self.labels)
-        if index.dtype.kind not in "iu" or not 0 <= index.min() <= index.max() < count:
+        last = len(self.labels) - 1
+        lowest, highest = index.min(initial=last), index.max(initial=0)
+        if index.dtype.kind not in "iu" or lowest < 0 or highest > last:
             raise UserError(
-                f"{self.name}: {part} must hold the numbers of examples, 0..{count - 1}, "
-                f"not {index.dtype} {index.min()}..{index.max()}"
+                f"{self.name}: {part} must hold the numbers of examples, 0..{last}, "
+                f"not {index.dtype} {lowest}..{highest}"
             )
         if len(np.unique(index)) < len(index):
             raise UserError(f"{self.name}: {part} names an example twice")

@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 
 from bench.errors import UserError
+from bench.outside import shown
 
 MOST_NAMED = 5  # classes in a note
 
@@ -96,7 +97,7 @@ def with_copies(request: ForgetRequest, copies: np.ndarray) -> ForgetRequest:
     np.minimum.at(first, copies, turn)
     forget = first[copies] <= len(copies)
     joined = int((forget & ~request.forget).sum())
-    text = f"forgotten with an example that they equal byte for byte: {joined}"
+    text = f"{joined} more examples are forgotten since they equal a forgotten one byte for byte"
     order = None
     if request.order is not None:
         order = np.where(forget, first[copies], 0)
@@ -132,7 +133,7 @@ def groups(
     if not per_class:
         return [("the training set", np.flatnonzero(np.isin(training.labels, labels)))]
     return [
-        (f"class {training.classes[label]}", np.flatnonzero(training.labels == label))
+        (f"class {shown(training.classes[label])}", np.flatnonzero(training.labels == label))
         for label in labels
     ]
 

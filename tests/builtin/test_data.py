@@ -77,6 +77,9 @@ def test_grey_images_and_column_labels_are_fine(tmp_path):
         ({"y_train": Y * 0, "y_test": Y[:6] * 0}, "at least two classes"),
         ({"y_train": Y + 1, "y_test": Y[:6] + 1}, "label 0 has no training image"),
         ({"y_test": Y[:6] + 1}, "label 3 has no training image"),
+        ({"y_train": np.append(Y[:-1], 10**12)}, "label 3 has no .* the largest is 1000000000000"),
+        ({"y_test": Y[:6] + 10**9}, "label 3 has no .* the largest is 1000000002"),
+        ({"class_names": np.array(["a", "b", "c", "d"])}, "label 3 has no training image"),
         ({"x_test": X[:6, :5]}, "differ in shape"),
         (
             {
@@ -110,6 +113,27 @@ def test_a_file_that_is_no_npz_is_one_line(tmp_path):
         path.write_bytes(content)
         with pytest.raises(UserError, match=message):
             npz(str(path))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"labels": Y * 0.5}, "one integer for each of 12 examples, not float64"),
+        ({"labels": Y[:, None]}, r"one integer for each of 12 examples, not int64 \(12, 1\)"),
+        ({"labels": Y[:11]}, "one integer for each of 12 examples"),
+        ({"labels": Y + 10**12}, r"labels must lie in 0\.\.2"),
+        ({"test": np.array([3, 12])}, r"test must hold the numbers of examples, 0\.\.11, not .*12"),
+        ({"validation": np.array([-1, 2])}, r"validation must hold .* not int64 -1\.\.2"),
+        ({"test": np.arange(12) > 5}, "test must hold .* not bool"),
+        ({"test": np.array([])}, "test must hold .* not float64"),
+        ({"subjects": Y[:3]}, r"subjects must be one for each of 12 examples, not \(3,\)"),
+        ({"groups": Y[:, None]}, r"groups must be one for each of 12 examples, not \(12, 1\)"),
+        ({"test": np.array([3, 4, 3])}, "test names an example twice"),
+    ],
+)
+def test_labels_and_parts_that_cannot_be_are_one_line(changes, message):
+    with pytest.raises(UserError, match=f"^d: .*{message}"):
+        Data(**{"name": "d", "images": X, "labels": Y, "classes": ("a", "b", "c"), **changes})
 
 
 def test_the_fingerprint_sees_every_change():

@@ -14,6 +14,7 @@ from bench.config.folders import places
 from bench.config.load import load_config
 from bench.engine.begin import check
 from bench.engine.graph import open_context
+from bench.engine.run import score_stored
 from bench.errors import UserError
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import TrainingSet
@@ -109,8 +110,12 @@ def test_subject_removal_of_a_run(home, tmp_path):
     }
     run = bench.run(config, quiet=True)
     notes = footnotes(run)
+    assert set(run.record["audit"]["notes"]) <= set(notes)
     assert any("of 40 subjects forgotten; 1 subjects were joined" in note for note in notes)
     assert any("1 of 80 training images are byte-equal to others" in note for note in notes)
+    copies = {(c["part"], c["of"]): c for c in run.record["audit"]["copies"]}
+    assert (copies["train", "train"]["count"], copies["train", "train"]["size"]) == (1, 80)
+    assert score_stored(run.folder, quiet=True).record["audit"] == run.record["audit"]
     split = open_context(load_config(config)).split
     people = open_context(load_config(config)).data.subjects[split.train]
     assert not set(people[split.forget]) & set(people[split.retain])

@@ -9,13 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench.builtin.scenarios.class_removal import class_removal
+from bench.builtin.scenarios.incremental import incremental
 from bench.builtin.scenarios.poison import poison
 from bench.builtin.scenarios.random_removal import random_removal
+from bench.engine.begin import check
 from bench.engine.execute import execute
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.dataset import Data
-from bench.plugins.scenario import TrainingSet
+from bench.plugins.scenario import ForgetRequest, TrainingSet, find_problem
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
@@ -93,6 +96,76 @@ def test_random_removal_takes_the_same_share_of_each_class_and_changes_no_label(
 def test_nothing_to_forget_is_a_user_error(scenario, params):
     with pytest.raises(UserError, match="0 of 200"):
         request(scenario, **params)
+
+
+@pytest.mark.parametrize(
+    ("scenario", "params"),
+    [
+        (poison, {"rate": 0.1}),
+        (random_removal, {"fraction": 0.1}),
+        (incremental, {"fraction": 0.1, "requests": 2}),
+    ],
+)
+def test_a_class_too_small_for_its_share_is_named(scenario, params):
+    labels = np.repeat(np.arange(4), [50, 50, 50, 4])
+    found = request(scenario, labels, **params)
+    assert not found.forget[labels == 3].any()
+    assert "nothing is forgotten of class d (4): so few training examples" in found.note
+    assert not request(scenario, **params).note
+
+
+@pytest.mark.parametrize(
+    ("scenario", "params", "words"),
+    [
+        (class_removal, {"count": 10**15}, "class forgets 4 of 4 classes"),
+        (class_removal, {"count": 10**15, "draw": 1}, "class forgets 4 of 4 classes"),
+        (random_removal, {"count": 10**15}, "which has 50 training examples"),
+        (incremental, {"requests": 10**12, "fraction": 1e-6}, "takes 0 of 200"),
+        (incremental, {"requests": 10**12}, "choose fewer requests"),
+    ],
+)
+def test_a_number_far_too_large_is_refused_without_filling_the_memory(scenario, params, words):
+    with pytest.raises(UserError, match=words):
+        request(scenario, **params)
+
+
+ORDER = np.where(np.arange(200) < 20, 1, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"forget": np.arange(20)}, "forget is not one bool for each training example"),
+        ({"train_labels": LABELS / 2}, "train_labels are not one integer"),
+        ({"train_labels": np.where(ORDER, 9, LABELS)}, "labels that are no class"),
+        ({"train_labels": (LABELS + 1) % 4}, "changed labels outside the forget set"),
+        ({"order": ORDER[::-1]}, "order and forget disagree"),
+        ({"order": 10**9 * ORDER}, "order must be 0 for what stays, and 1, ..., k"),
+        ({"order": ORDER - (np.arange(200) > 190)}, "order must be 0 for what stays"),
+    ],
+)
+def test_what_is_wrong_with_a_request_is_named(changes, words):
+    good = ForgetRequest(ORDER > 0, LABELS.copy(), "removal", order=ORDER)
+    assert find_problem(good, TrainingSet(LABELS, CLASSES)) == ""
+    assert words in find_problem(replace(good, **changes), TrainingSet(LABELS, CLASSES))
+
+
+def test_a_scenario_of_ones_own_that_forgets_nothing_is_one_line(tmp_path):
+    plugin = tmp_path / "nobody.py"
+    plugin.write_text(
+        "from bench.plugins.scenario import ForgetRequest\n\n\n"
+        "def nobody(training, rng, *, bad: bool = False):\n"
+        "    forget = training.labels < 0\n"
+        "    labels = training.labels + bad\n"
+        "    return ForgetRequest(forget, labels, 'removal')\n"
+    )
+    for scenario, words in (
+        ("nobody", "the forget set is empty"),
+        ("nobody[bad=true]", r"nobody\[bad=true\]: gave labels that are no class"),
+    ):
+        context = open_context(tiny(tmp_path / "out", scenario=scenario, plugins=[str(plugin)]))
+        with pytest.raises(UserError, match=words):
+            check(context)
 
 
 @pytest.fixture

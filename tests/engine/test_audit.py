@@ -10,18 +10,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import bench
 from bench.config.load import load_config
+from bench.engine.audit import notes_on, refuse_unmeasurable
 from bench.engine.begin import check
+from bench.engine.copies import describe_copies, find_copies
 from bench.engine.graph import open_context
 from bench.errors import UserError
 from bench.plugins.dataset import Data
 from bench.plugins.registry import Registry
 from bench.plugins.scenario import ForgetRequest, with_copies
-from bench.stages.audit import notes_on, refuse_unmeasurable
 from bench.stages.cell import Cell
 from bench.stages.context import Context
-from bench.stages.copies import describe_copies, find_copies
-from bench.stages.split import draw
+from bench.stages.split import draw, with_samples
 from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
@@ -111,9 +112,15 @@ def test_what_a_reader_must_know_is_a_note(data, changes, words):
 
 def test_a_class_that_vanishes_beside_other_examples_is_noted():
     _split, notes = audited(toy(EVEN, equal=[(0, 1)], test=range(30, 60)), "class", copies="with")
-    assert (
-        "nothing is retained of class c0: scores are those of models without an output" in notes[0]
-    )
+    assert "nothing is retained of class c0: retrained models see no such example" in notes
+
+
+def test_unseen_examples_of_forgotten_subjects_are_counted():
+    subjects = np.arange(60) // 3
+    split, notes = audited(toy(EVEN, subjects=subjects, test=range(2, 60, 3)), "subject")
+    count = np.isin(subjects[split.test], subjects[split.train[split.forget]]).sum()
+    assert f"{count} of 20 test examples show forgotten subjects" in notes
+    assert not any("subjects" in n for n in audited(toy(EVEN, subjects=subjects % 3), RANDOM)[1])
 
 
 def test_copies_are_counted_between_all_parts_and_said_in_one_line():
@@ -153,7 +160,7 @@ def test_copies_may_share_the_fate_of_what_is_forgotten():
     assert np.array_equal(kept.train, joined.train)
     assert np.array_equal(joined.train_labels, data.labels[joined.train])
     more = len(joined.forget) - len(kept.forget)
-    assert joined.note == f"forgotten with an example that they equal byte for byte: {more}"
+    assert joined.note.startswith(f"{more} more examples are forgotten since they equal")
 
 
 def test_copies_go_with_the_first_request_that_names_one():
@@ -188,6 +195,13 @@ def test_notes_are_logged_once_before_training_and_nothing_is_written(
         check(context)
     assert [text for text in caplog.messages if text.startswith("copies: 1 of 12 test")] != []
     assert len(caplog.messages) == len(set(caplog.messages))
+    assert not any(tmp_path.iterdir())
+
+
+def test_a_run_in_which_nothing_can_be_measured_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(Context, "data", toy(EVEN, test=range(0, 15, 3)))
+    with pytest.raises(UserError, match="every test example is of class c0, which is removed"):
+        bench.run(tiny(tmp_path, subset=None, scenario="class"), quiet=True)
     assert not any(tmp_path.iterdir())
 
 
@@ -233,3 +247,4 @@ def test_a_split_keeps_all_promises_or_is_refused_in_one_line(data, scenario, co
     assert not (have_twins and copies == "with")
     for number in range(1, split.requests + 1):
         assert len(split.after(number).asked)
+    assert set(with_samples(split, data).sample_places) <= set(split.forget)

@@ -15,11 +15,11 @@ import numpy as np
 
 from bench.config.schema import Config
 from bench.data.split import Split
+from bench.engine.copies import describe_copies, find_copies
 from bench.errors import UserError
 from bench.outside import shown
 from bench.plugins.removal import gone_classes
 from bench.stages.context import Context
-from bench.stages.copies import describe_copies, find_copies
 
 log = logging.getLogger(__name__)
 FEW = 0.1  # of the training set: a retain set that small teaches a model little
@@ -105,7 +105,8 @@ def _only_removed_classes(split: Split) -> str:
 def notes_on(split: Split, config: Config) -> list[str]:
     """What a reader must know of the parts of a run, in a sentence each."""
     checks: list[Callable[[Split, Config], Iterator[str]]] = [
-        _single_examples, _absent_classes, _vanished_classes, _small_retain_set, _large_batches,
+        _single_examples, _absent_classes, _vanished_classes, _known_subjects, _small_retain_set,
+        _large_batches,
     ]  # fmt: skip
     return [note for check in checks for note in check(split, config)]
 
@@ -134,12 +135,26 @@ def _absent_classes(split: Split, _config: Config) -> Iterator[str]:
 
 def _vanished_classes(split: Split, _config: Config) -> Iterator[str]:
     """Classes that lose their last example, where more than whole classes is forgotten."""
-    gone, forgotten = _gone(split), split.train_labels[split.forget]
-    if len(gone) and not np.isin(forgotten, gone).all():
-        yield (
-            f"nothing is retained of {_name(split, gone)}: scores are those of models without an "
-            "output for it"
-        )
+    vanished = np.setdiff1d(split.true_labels, split.true_labels[split.retain])
+    if len(vanished) and not np.isin(split.true_labels[split.forget], vanished).all():
+        names = _name(split, vanished)
+        yield f"nothing is retained of {names}: retrained models see no such example"
+
+
+def _known_subjects(split: Split, _config: Config) -> Iterator[str]:
+    """Unseen examples of subjects that are forgotten as a whole: a request may mean these, too."""
+    if split.subjects is None:
+        return
+    forgotten, retained = (
+        split.subjects[split.train[positions]] for positions in (split.forget, split.retain)
+    )
+    if np.isin(forgotten, retained).any():
+        return
+    for part in ("validation", "test"):
+        examples = getattr(split, part)
+        count = np.isin(split.subjects[examples], forgotten).sum()
+        if count:
+            yield f"{count} of {len(examples)} {part} examples show forgotten subjects"
 
 
 def _small_retain_set(split: Split, _config: Config) -> Iterator[str]:
