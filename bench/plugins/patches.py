@@ -1,0 +1,117 @@
+"""Functions and classes of libraries and harness, compared so that no plugin replaces one."""
+
+from __future__ import annotations
+
+import builtins
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import FunctionType, ModuleType
+from typing import Any
+
+import torch
+
+TORCH = str(Path(torch.__file__).parent)
+# Modules that are compared, with all those below them.
+WATCHED = (
+    "bench", "copy", "math", "numpy", "random", "safetensors", "sklearn.metrics",
+    "torch.autograd", "torch.functional", "torch.linalg", "torch.nn", "torch.optim", "torch.random",
+    "torch.serialization", "torch.utils.data", "torchvision.models", "torchvision.transforms",
+)  # fmt: skip
+WATCHED_ALONE = {"builtins", "scipy.stats", "torch", "torch._C._nn", "torch._tensor"}
+LOOSE = "bench_plugin_"  # how the modules of loose files begin
+BELOW = tuple(f"{name}." for name in WATCHED)
+# Libraries set these themselves, and so does Python.
+THEIR_OWN = {"__cached__", "__warningregistry__", "Storage"}
+Namespace = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Functions:
+    """What every watched module and class holds, and the code of every function among it."""
+
+    namespaces: list[tuple[Any, Namespace]]
+    code: list[tuple[FunctionType, tuple[Any, ...]]]
+
+    @classmethod
+    def now(cls) -> Functions:
+        """As everything is at the moment."""
+        namespaces = [(owner, dict(vars(owner))) for owner in _owners()]
+        functions = {
+            function
+            for _owner, namespace in namespaces
+            for value in namespace.values()
+            if type(function := getattr(value, "__func__", value)) is FunctionType
+        }
+        return cls(namespaces, [(function, _code(function)) for function in functions])
+
+    def restore(self) -> list[str]:
+        """Put back what was replaced; returns its names."""
+        names = []
+        for owner, before in self.namespaces:
+            for name in _replaced(owner, before):
+                names.append(f"{_name(owner)}.{name}")
+                if name in before:
+                    setattr(owner, name, before[name])
+                else:
+                    delattr(owner, name)
+        for function, code in self.code:
+            if _code(function) != code:
+                names.append(f"{function.__module__}.{function.__qualname__}")
+                function.__code__, function.__defaults__, function.__kwdefaults__ = code
+        return names
+
+
+def _owners() -> Iterator[Any]:
+    """The watched modules that are loaded, and the classes that each of them defines."""
+    for name, module in list(sys.modules.items()):
+        if not isinstance(module, ModuleType) or not _is_watched(name):
+            continue
+        if not name.startswith(LOOSE):  # what a plugin keeps in its own module is its affair
+            yield module
+        for value in list(vars(module).values()):
+            if isinstance(value, type) and value.__module__ == name:
+                yield value
+
+
+def _is_watched(name: str) -> bool:
+    return name in WATCHED_ALONE or f"{name}.".startswith(BELOW) or name.startswith(LOOSE)
+
+
+def _replaced(owner: Any, before: Namespace) -> list[str]:
+    """The names whose value is another one: functions, classes, and constants of the harness."""
+    now, is_ours = vars(owner), _name(owner).startswith("bench.")
+    other = [
+        name
+        for name, value in before.items()
+        if (new := now.get(name)) is not value
+        and (is_ours or callable(value) or callable(new))
+        and not _wraps(new, value)
+    ]
+    hiding = [name for name in now.keys() - before.keys() if _hides(owner, name, now[name])]
+    return [name for name in (*other, *hiding) if name not in THEIR_OWN]
+
+
+def _wraps(new: Any, old: Any) -> bool:
+    """Whether torch wrapped a function of its own, as parts of it do when they are imported."""
+    code = getattr(new, "__code__", None)
+    is_torchs = code is not None and code.co_filename.startswith(TORCH)
+    return is_torchs and getattr(new, "__wrapped__", None) is old
+
+
+def _hides(owner: Any, name: str, value: Any) -> bool:
+    """Whether a new attribute stands before one of a base class, or before a builtin function."""
+    if isinstance(owner, ModuleType):
+        return hasattr(builtins, name) and callable(value) and owner is not builtins
+    return callable(value) and any(hasattr(base, name) for base in owner.__mro__[1:])
+
+
+def _code(function: FunctionType) -> tuple[Any, ...]:
+    return function.__code__, function.__defaults__, function.__kwdefaults__
+
+
+def _name(owner: Any) -> str:
+    if isinstance(owner, ModuleType):
+        return owner.__name__
+    return f"{owner.__module__}.{owner.__qualname__}"
