@@ -32,7 +32,7 @@ def check(context: Context) -> None:
     """Raise UserError for a mistake that can be known before any work is done or written."""
     refuse_overlaps(context.attacks.values())
     for label, plugin in context.methods.items():
-        check_needs(label, plugin().requirements())
+        check_needs(label, plugin.traits.requirements)
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
     networks.blank_model()
@@ -104,10 +104,9 @@ def describe(context: Context, cells: Sequence[Cell]) -> Manifest:
 
 
 def _describe_method(plugin: Plugin) -> dict[str, Any]:
-    method = plugin()
     return {
         "params": plugin.params,
         "code": plugin.version,
-        "needs": list(method.requirements()),
-        "prepares": method.prepares(),
+        "needs": list(plugin.traits.requirements),
+        "prepares": plugin.traits.prepares,
     }

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from functools import lru_cache
 
 from bench.config.schema import Config
-from bench.engine.graph import open_context
+from bench.engine.graph import load_stages, open_context
 from bench.stages.cell import Cell, CellFailedError
 from bench.stages.context import Context
 from bench.stages.networks import warm_up
+from bench.storage.provenance import versions
 from bench.training.devices import one_thread
 from bench.training.memory import give_back, keep_freed
 
@@ -28,22 +31,34 @@ def execute(context: Context, cell: Cell, alone: bool) -> None:
 
 def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
     """Make one cell and store what comes of it, or the reason why it failed."""
-    key = context.key(cell)
+    key, stage = context.key(cell), context.stages[cell.stage]
+    model = None if stage.reads_outputs_only else context.model.guest
     try:
-        artefact = context.stages[cell.stage].make(context, cell, alone)
+        with model.guarded(only_own=True) if model else nullcontext():
+            artefact = stage.make(context, cell, alone)
     except CellFailedError as failure:
         context.store.write_failure(cell.stage, key, failure.record)
         return
+    record = {**artefact.record, "versions": versions()}
     if artefact.tensors:
-        context.store.write_tensors(cell.stage, key, artefact.record, artefact.tensors)
+        context.store.write_tensors(cell.stage, key, record, artefact.tensors)
     else:
-        context.store.write(cell.stage, key, artefact.record, **artefact.arrays)
+        context.store.write(cell.stage, key, record, **artefact.arrays)
 
 
 def execute_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> Cell:
     """Make one cell in a worker process, which keeps the context for the next one."""
     execute(remembered_context(config, token), cell, alone)
     return cell
+
+
+def execute_stored(
+    config: Config, keys: Mapping[Cell, str], methods: Sequence[str], key: str, cell: Cell
+) -> None:
+    """Make a cell from stored outputs in a worker process, without data set or methods."""
+    keep_freed()
+    context = Context(config, load_stages(), {**keys, cell: key}, methods)
+    make_and_store(context, cell)
 
 
 def remembered_context(config: Config, token: str) -> Context:

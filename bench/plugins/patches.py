@@ -12,6 +12,8 @@ from typing import Any
 
 import torch
 
+from bench.plugins.own_code import LOOSE, hidden_modules
+
 TORCH = str(Path(torch.__file__).parent)
 # Modules that are compared, with all those below them.
 WATCHED = (
@@ -20,7 +22,6 @@ WATCHED = (
     "torch.serialization", "torch.utils.data", "torchvision.models", "torchvision.transforms",
 )  # fmt: skip
 WATCHED_ALONE = {"builtins", "scipy.stats", "torch", "torch._C._nn", "torch._tensor"}
-LOOSE = "bench_plugin_"  # how the modules of loose files begin
 BELOW = tuple(f"{name}." for name in WATCHED)
 # Libraries set these themselves, and so does Python.
 THEIR_OWN = {"__cached__", "__warningregistry__", "Storage"}
@@ -65,11 +66,11 @@ class Functions:
 
 def _owners() -> Iterator[Any]:
     """The watched modules that are loaded, and the classes that each of them defines."""
-    for name, module in list(sys.modules.items()):
-        if not isinstance(module, ModuleType) or not _is_watched(name):
-            continue
-        if not name.startswith(LOOSE):  # what a plugin keeps in its own module is its affair
-            yield module
+    modules = [(n, m) for n, m in sys.modules.items() if isinstance(m, ModuleType)]
+    watched = [(name, module) for name, module in modules if _is_watched(name)]
+    for name, module in [*watched, *((module.__name__, module) for module in hidden_modules())]:
+        if _is_watched(name) and not name.startswith(LOOSE):
+            yield module  # what a plugin keeps in its own modules is its affair
         for value in list(vars(module).values()):
             if isinstance(value, type) and value.__module__ == name:
                 yield value

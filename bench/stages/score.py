@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from bench.errors import UserError, one_line
+from bench.errors import UserError
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.outputs import Outputs, Scores
@@ -50,6 +50,9 @@ class ScoreOutputs(Stage):
             "request": cell.request,
         }
 
+    def runs(self, context: Context, cell: Cell) -> Plugin:
+        return context.attacks[cell.row]
+
     def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
         plugin, outputs = context.attacks[cell.row], context.once(StoredOutputs).at(cell.request)
         if stage_of(plugin) == "relearn":
@@ -71,13 +74,12 @@ def run_attack(plugin: Plugin, outputs: Outputs) -> Scores:
     try:
         scores = plugin(outputs)
         if not isinstance(scores, Scores):
-            raise TypeError(f"returned {type(scores).__name__}, not bench.Scores")
-    except Exception as error:
-        if not plugin.version.startswith("file"):
-            raise
+            raise UserError(
+                f"attack {plugin.label} returned {type(scores).__name__}, not bench.Scores"
+            )
+    except UserError as error:
         raise UserError(
-            f"attack {plugin.label}: {one_line(error)}; models and outputs are kept, "
-            "see bench check, then repeat the command"
+            f"{error}; models and outputs are kept, see bench check, then repeat the command"
         ) from error
     check_scores(plugin.label, scores)
     return scores

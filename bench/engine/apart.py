@@ -1,0 +1,129 @@
+"""Processes for one row: cells that run the code of somebody else's plugin are made in them.
+
+Whatever such code does to its process, also unnoticed, no other row can see. The processes end
+with the row. One that dies (a crash in compiled code, ``os._exit``, lack of memory) costs that row
+alone.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from bench.engine.execute import execute_in_worker, execute_stored
+from bench.errors import UserError
+from bench.plugins.guard import Guest
+from bench.stages.attempt import failure
+from bench.stages.cell import Cell
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks
+
+if TYPE_CHECKING:
+    from joblib.externals.loky import ProcessPoolExecutor
+
+log = logging.getLogger(__name__)
+Work = Callable[[Cell, bool], tuple[Any, ...]]
+
+
+class OwnProcesses:
+    """The processes of one row, started when they are needed."""
+
+    def __init__(self, context: Context, stage: Stage, guest: Guest):
+        self.context, self.stage, self.guest = context, stage, guest
+        self._idle: list[ProcessPoolExecutor] = []
+        self._all: list[ProcessPoolExecutor] = []
+        self._lock = threading.Lock()
+        self._is_deadly = False  # whether a cell of this row killed two processes
+
+    def make(self, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
+        """Make cells in as many processes as there are jobs; yields those that are finished."""
+        work = self._work()
+        most = 1 if alone else self._most
+        running: dict[Future[None], Cell] = {}
+        with ThreadPoolExecutor(most) as threads:
+            try:
+                while True:
+                    while len(running) < most and (cell := next(cells, None)) is not None:
+                        running[threads.submit(self._make, work, cell, alone)] = cell
+                    if not running:
+                        return
+                    for future in wait(running, return_when=FIRST_COMPLETED).done:
+                        cell = running.pop(future)
+                        future.result()
+                        yield cell
+            except BaseException:
+                self.end(kill=True)  # or the threads would wait for what nobody needs
+                raise
+
+    def end(self, kill: bool = False) -> None:
+        """End all processes."""
+        with self._lock:
+            for process in self._all:
+                process.shutdown(wait=not kill, kill_workers=kill)
+            self._all, self._idle = [], []
+
+    @property
+    def _most(self) -> int:
+        if self.stage.reads_outputs_only:
+            return self.context.config.threads
+        return self.context.once(Networks).jobs
+
+    def _work(self) -> Work:
+        """What a process is asked to do: a function with its arguments."""
+        context = self.context
+        if self.stage.reads_outputs_only:
+            known = context.config, dict(context.keys), context.method_labels
+            return lambda cell, _alone: (execute_stored, *known, context.key(cell), cell)
+        settled = context.once(Networks).settled_config, context.token
+        return lambda cell, alone: (execute_in_worker, *settled, cell, alone)
+
+    def _make(self, work: Work, cell: Cell, alone: bool) -> None:
+        """Make a cell, once more in a new process if the first one died of it."""
+        for is_last in (True,) if self._is_deadly else (False, True):
+            process = self._take()
+            try:
+                process.submit(*work(cell, alone)).result()
+            except BrokenProcessPool:
+                if not is_last:
+                    log.warning(f"the process of {self.guest.name} died at {cell}; trying again")
+                continue
+            with self._lock:
+                self._idle.append(process)
+            return
+        self._is_deadly = True
+        self._fail(cell)
+
+    def _take(self) -> ProcessPoolExecutor:
+        from joblib.externals.loky import ProcessPoolExecutor
+
+        with self._lock:
+            if not self._idle:
+                self._idle.append(ProcessPoolExecutor(max_workers=1))
+                self._all.append(self._idle[-1])
+            return self._idle.pop()
+
+    def _fail(self, cell: Cell) -> None:
+        """Record that a cell killed its process; a score, which every table needs, ends the run."""
+        reason = (
+            f"{self.guest.name} ended its process (a crash in compiled code, os._exit, or lack of "
+            "memory)"
+        )
+        if self.stage.reads_outputs_only:
+            raise UserError(f"{reason}; models and outputs are kept, then repeat the command")
+        key = self.context.key(cell)
+        self.context.store.write_failure(cell.stage, key, failure(cell, reason))
+
+
+@contextmanager
+def own_processes(context: Context, stage: Stage, guest: Guest) -> Iterator[OwnProcesses]:
+    """The processes of one row, which end with the block."""
+    processes = OwnProcesses(context, stage, guest)
+    try:
+        yield processes
+    finally:
+        processes.end()
