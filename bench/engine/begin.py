@@ -35,7 +35,9 @@ def check(context: Context) -> None:
         check_needs(label, plugin.traits.requirements)
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
-    networks.blank_model()
+    with context.model.guarded():
+        networks.blank_model()
+        _ = networks.frozen
 
 
 def check_backend(config: Config) -> None:

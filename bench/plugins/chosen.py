@@ -48,7 +48,8 @@ class Plugin:
 
     def guarded(self) -> AbstractContextManager[None]:
         """Run code of this plugin; of a guest, every error is one line, see ``Guest``."""
-        return self.guest.guarded() if self.guest else nullcontext()
+        draws = self.kind == "models"  # their weights, which the harness seeds
+        return self.guest.guarded(may_draw=draws) if self.guest else nullcontext()
 
     def watched(self) -> AbstractContextManager[None]:
         """Run code of this plugin; a guest must leave the process as it was."""

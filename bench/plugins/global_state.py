@@ -16,7 +16,7 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -217,9 +217,6 @@ def _torch_settings() -> Iterator[Setting]:
 
 
 def _other_settings() -> Iterator[Setting]:
-    yield Setting("Python's random state", random.getstate, random.setstate)
-    yield Setting("numpy's random state", _numpy_generator, _restore_numpy_generator)
-    yield Setting("torch's random state", _torch_generator, _restore_torch_generator)
     yield Setting("numpy's error handling", np.geterr, lambda before: np.seterr(**before))
     yield Setting("the context of decimal", _decimal, _set_decimal)
     yield Setting("the working directory", _working_directory, os.chdir)
@@ -235,17 +232,26 @@ def _other_settings() -> Iterator[Setting]:
     yield Setting("filters of warnings", _filters, _restore_filters)
 
 
+def _random_states() -> Iterator[Setting]:
+    yield Setting("Python's random state", random.getstate, random.setstate)
+    yield Setting("numpy's random state", _numpy_generator, _restore_numpy_generator)
+    yield Setting("torch's random state", _torch_generator, _restore_torch_generator)
+
+
 SETTINGS = (*_torch_settings(), *_other_settings())
+RANDOM_STATES = tuple(_random_states())
 
 
 @contextmanager
-def unchanged(who: str) -> Iterator[None]:
+def unchanged(who: str, may_draw: bool = False) -> Iterator[None]:
     """Run a plugin's code, put back what it changed of the process, and say so.
 
     Parameters
     ----------
     who
         The plugin, for the message.
+    may_draw
+        Whether the code may draw from the global generators, as networks do for their weights.
 
     Raises
     ------
@@ -254,7 +260,8 @@ def unchanged(who: str) -> Iterator[None]:
         the body raises itself goes on after everything was put back.
     """
     functions = Functions.now()
-    before = read_settings()
+    settings = SETTINGS if may_draw else (*SETTINGS, *RANDOM_STATES)
+    before = list(zip(settings, read(settings), strict=True))
     try:
         yield
     except BaseException:
@@ -269,19 +276,19 @@ def unchanged(who: str) -> Iterator[None]:
         )
 
 
-def restore(functions: Functions, before: list[Any]) -> list[str]:
+def restore(functions: Functions, before: list[tuple[Setting, Any]]) -> list[str]:
     """Put everything back as far as that is possible; returns the names of what had changed."""
     names = functions.restore()  # first: what puts settings back may have been replaced
-    now = read_settings()
-    changed = [each for each in zip(SETTINGS, before, now, strict=True) if each[1] != each[2]]
+    now = read([setting for setting, _value in before])
+    changed = [old for old, new in zip(before, now, strict=True) if old[1] != new]
     with torch._C.DisableTorchFunction():
-        for setting, old, _new in changed:
+        for setting, value in changed:
             if setting.write:
-                setting.write(old)
-    return list(dict.fromkeys([*names, *(setting.name for setting, *_values in changed)]))
+                setting.write(value)
+    return list(dict.fromkeys([*names, *(setting.name for setting, _value in changed)]))
 
 
-def read_settings() -> list[Any]:
+def read(settings: Sequence[Setting]) -> list[Any]:
     """The value of every setting, whatever mode of torch's somebody left on."""
     with torch._C.DisableTorchFunction():
-        return [setting.read() for setting in SETTINGS]
+        return [setting.read() for setting in settings]

@@ -26,11 +26,14 @@ class Guest:
     own: OwnCode | None = None
 
     @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Run the plugin's code; raises UserError if it left the process changed."""
+    def watched(self, may_draw: bool = False) -> Iterator[None]:
+        """Run the plugin's code; raises UserError if it left the process changed.
+
+        ``may_draw``: it may draw from the global random generators.
+        """
         from bench.plugins.global_state import unchanged  # torch, only for who has such a plugin
 
-        with unchanged(self.name):
+        with unchanged(self.name, may_draw):
             if self.own is None:
                 yield
                 return
@@ -38,14 +41,14 @@ class Guest:
                 yield
 
     @contextmanager
-    def guarded(self, only_own: bool = False) -> Iterator[None]:
+    def guarded(self, only_own: bool = False, may_draw: bool = False) -> Iterator[None]:
         """Run the plugin's code; whatever it raises is a UserError in one line.
 
         The user's own Ctrl-C goes on. ``only_own``: other code runs, too, and only what comes from
         the plugin's files is its mistake.
         """
         try:
-            with self.watched():
+            with self.watched(may_draw):
                 yield
         except (UserError, ContractError):
             raise
