@@ -119,9 +119,10 @@ def _mixed_versions(groups: Sequence[Mapping[str, Any]]) -> list[str]:
         known = [f"{name} {versions[name]}" for name in differ if name in versions]
         return f"{group['models']} with {', '.join(known) or 'versions that were not recorded'}"
 
+    each = "; ".join(map(describe, groups))
     return [
-        f"versions: models of this run come from different ones ({'; '.join(map(describe, groups))})"
-        ": to be sure that no number depends on that, make the run anew with another --out"
+        f"versions: models of this run come from different ones ({each}): to be sure that no "
+        "number depends on that, make the run anew with another --out"
     ]
 
 

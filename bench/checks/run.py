@@ -17,6 +17,7 @@ from bench.checks import attacks, methods, others
 from bench.checks.toys import TOYS, Toy
 from bench.errors import ContractError, UserError, one_line
 from bench.plugins.chosen import Plugin
+from bench.plugins.guard import is_interrupt
 from bench.plugins.registry import Registry, Source
 from bench.training.devices import one_thread
 
@@ -55,7 +56,9 @@ def problem_with(check: Callable[[], None]) -> str | None:
         check()
     except (ContractError, UserError) as error:
         return one_line(error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         users = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
         where = (users or frames)[-1]

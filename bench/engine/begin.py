@@ -35,7 +35,7 @@ def check(context: Context) -> None:
         check_needs(label, plugin.traits.requirements)
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
-    with context.model.guarded():
+    with context.model.guarded(), context.model.watched():
         networks.blank_model()
         _ = networks.frozen
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from functools import lru_cache
 
 from bench.config.schema import Config
@@ -32,9 +32,8 @@ def execute(context: Context, cell: Cell, alone: bool) -> None:
 def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
     """Make one cell and store what comes of it, or the reason why it failed."""
     key, stage = context.key(cell), context.stages[cell.stage]
-    model = None if stage.reads_outputs_only else context.model.guest
     try:
-        with model.guarded(only_own=True) if model else nullcontext():
+        with nullcontext() if stage.reads_outputs_only else _network(context):
             artefact = stage.make(context, cell, alone)
     except CellFailedError as failure:
         context.store.write_failure(cell.stage, key, failure.record)
@@ -44,6 +43,13 @@ def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
         context.store.write_tensors(cell.stage, key, record, artefact.tensors)
     else:
         context.store.write(cell.stage, key, record, **artefact.arrays)
+
+
+@contextmanager
+def _network(context: Context) -> Iterator[None]:
+    """Run a user's own network, which must neither raise nor leave the process changed."""
+    with context.model.guarded(only_own=True), context.model.watched():
+        yield
 
 
 def execute_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> Cell:

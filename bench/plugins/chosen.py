@@ -43,23 +43,25 @@ class Plugin:
         """
         if self.argument is not None:
             given = (self.argument, *given)
-        with self.guarded():
+        # What a method's constructor does is seen where its verbs are watched, see ``traits``.
+        watched = nullcontext() if self.kind == "methods" else self.watched()
+        with self.guarded(), watched:
             return self.target(*given, **self.params)
 
-    def guarded(self) -> AbstractContextManager[None]:
+    def guarded(self, only_own: bool = False) -> AbstractContextManager[None]:
         """Run code of this plugin; of a guest, every error is one line, see ``Guest``."""
-        draws = self.kind == "models"  # their weights, which the harness seeds
-        return self.guest.guarded(may_draw=draws) if self.guest else nullcontext()
+        return self.guest.guarded(only_own) if self.guest else nullcontext()
 
     def watched(self) -> AbstractContextManager[None]:
         """Run code of this plugin; a guest must leave the process as it was."""
-        return self.guest.watched() if self.guest else nullcontext()
+        draws = self.kind == "models"  # their weights, which the harness seeds
+        return self.guest.watched(may_draw=draws) if self.guest else nullcontext()
 
     @cached_property
     def traits(self) -> Traits:
         """What the method needs and does."""
-        method = self()
-        with self.guarded():
+        with self.guarded(), self.watched():
+            method = self()
             return Traits(method.requirements(), method.prepares(), method.carries())
 
     @property

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dis
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,23 +33,22 @@ class Guest:
         """
         from bench.plugins.global_state import unchanged  # torch, only for who has such a plugin
 
-        with unchanged(self.name, may_draw):
-            if self.own is None:
-                yield
-                return
-            with self.own.importable():
-                yield
+        with unchanged(self.name, may_draw), self.importable():
+            yield
+
+    def importable(self) -> AbstractContextManager[None]:
+        """Let the plugin's code import what lies beside a loose file."""
+        return self.own.importable() if self.own else nullcontext()
 
     @contextmanager
-    def guarded(self, only_own: bool = False, may_draw: bool = False) -> Iterator[None]:
-        """Run the plugin's code; whatever it raises is a UserError in one line.
+    def guarded(self, only_own: bool = False) -> Iterator[None]:
+        """Turn whatever the body raises into a UserError in one line.
 
         The user's own Ctrl-C goes on. ``only_own``: other code runs, too, and only what comes from
         the plugin's files is its mistake.
         """
         try:
-            with self.watched(may_draw):
-                yield
+            yield
         except (UserError, ContractError):
             raise
         except BaseException as error:

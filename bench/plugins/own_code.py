@@ -79,6 +79,17 @@ class OwnCode:
             name, path, loader=loader, submodule_search_locations=folders
         )
 
+    def portable(self) -> dict[str, str]:
+        """The text of every file by its place beside the plugin, the plugin first."""
+        texts = {self.file.name: self.sources[""][1].decode("utf-8")}
+        for name, (path, source) in self.sources.items():
+            if name:
+                place = name.replace(".", "/")
+                is_package = path.name == "__init__.py"
+                file = f"{place}/__init__.py" if is_package else f"{place}.py"
+                texts[file] = source.decode("utf-8")
+        return texts
+
     def _is_own(self, name: str, module: ModuleType) -> bool:
         file = getattr(module, "__file__", None)
         beside = file is not None and Path(file).parent == self.file.parent
