@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import logging
 import threading
+import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.execute import execute_in_worker, execute_stored
-from bench.errors import UserError
+from bench.engine.execute import execute_apart, execute_stored
+from bench.errors import UserError, one_line
 from bench.plugins.guard import Guest
 from bench.stages.attempt import failure
 from bench.stages.cell import Cell
@@ -80,7 +81,12 @@ class OwnProcesses:
             known = context.config, dict(context.keys), context.method_labels
             return lambda cell, _alone: (execute_stored, *known, context.key(cell), cell)
         settled = context.once(Networks).settled_config, context.token
-        return lambda cell, alone: (execute_in_worker, *settled, cell, alone)
+
+        def order(cell: Cell, alone: bool) -> tuple[Any, ...]:
+            keys = {each: context.key(each) for each in (cell, *context.inputs(cell))}
+            return execute_apart, *settled, keys, cell, alone
+
+        return order
 
     def _make(self, work: Work, cell: Cell, alone: bool) -> None:
         """Make a cell, once more in a new process if the first one died of it."""
@@ -92,11 +98,17 @@ class OwnProcesses:
                 if not is_last:
                     log.warning(f"the process of {self.guest.name} died at {cell}; trying again")
                 continue
+            except UserError:
+                raise
+            except Exception as error:  # what the plugin did to its process broke our code there
+                if self.stage.reads_outputs_only:
+                    raise
+                self._fail(cell, one_line(error), "".join(traceback.format_exception(error)))
             with self._lock:
                 self._idle.append(process)
             return
         self._is_deadly = True
-        self._fail(cell)
+        self._fail_dead(cell)
 
     def _take(self) -> ProcessPoolExecutor:
         from joblib.externals.loky import ProcessPoolExecutor
@@ -107,7 +119,11 @@ class OwnProcesses:
                 self._all.append(self._idle[-1])
             return self._idle.pop()
 
-    def _fail(self, cell: Cell) -> None:
+    def _fail(self, cell: Cell, reason: str, trace: str = "") -> None:
+        key = self.context.key(cell)
+        self.context.store.write_failure(cell.stage, key, failure(cell, reason, trace))
+
+    def _fail_dead(self, cell: Cell) -> None:
         """Record that a cell killed its process; a score, which every table needs, ends the run."""
         reason = (
             f"{self.guest.name} ended its process (a crash in compiled code, os._exit, or lack of "
@@ -115,8 +131,7 @@ class OwnProcesses:
         )
         if self.stage.reads_outputs_only:
             raise UserError(f"{reason}; models and outputs are kept, then repeat the command")
-        key = self.context.key(cell)
-        self.context.store.write_failure(cell.stage, key, failure(cell, reason))
+        self._fail(cell, reason)
 
 
 @contextmanager

@@ -58,6 +58,15 @@ def execute_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> Ce
     return cell
 
 
+def execute_apart(
+    config: Config, token: str, keys: Mapping[Cell, str], cell: Cell, alone: bool
+) -> None:
+    """Make one cell in a process of its row, under the keys that the main process computed."""
+    context = remembered_context(config, token)
+    context.adopt(keys)
+    execute(context, cell, alone)
+
+
 def execute_stored(
     config: Config, keys: Mapping[Cell, str], methods: Sequence[str], key: str, cell: Cell
 ) -> None:

@@ -6,6 +6,7 @@ import builtins
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from operator import attrgetter, is_
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -26,6 +27,7 @@ BELOW = tuple(f"{name}." for name in WATCHED)
 # Libraries set these themselves, and so does Python.
 THEIR_OWN = {"__cached__", "__warningregistry__", "Storage"}
 Namespace = dict[str, Any]
+CODE = attrgetter("__code__", "__defaults__", "__kwdefaults__")
 
 
 @dataclass(frozen=True)
@@ -33,19 +35,20 @@ class Functions:
     """What every watched module and class holds, and the code of every function among it."""
 
     namespaces: list[tuple[Any, Namespace]]
-    code: list[tuple[FunctionType, tuple[Any, ...]]]
+    functions: list[FunctionType]
+    code: list[tuple[Any, ...]]
 
     @classmethod
     def now(cls) -> Functions:
         """As everything is at the moment."""
         namespaces = [(owner, dict(vars(owner))) for owner in _owners()]
-        functions = {
-            function
+        functions = [
+            value
             for _owner, namespace in namespaces
             for value in namespace.values()
-            if type(function := getattr(value, "__func__", value)) is FunctionType
-        }
-        return cls(namespaces, [(function, _code(function)) for function in functions])
+            if type(value) is FunctionType
+        ]
+        return cls(namespaces, functions, list(map(CODE, functions)))
 
     def restore(self) -> list[str]:
         """Put back what was replaced; returns its names."""
@@ -57,10 +60,11 @@ class Functions:
                     setattr(owner, name, before[name])
                 else:
                     delattr(owner, name)
-        for function, code in self.code:
-            if _code(function) != code:
-                names.append(f"{function.__module__}.{function.__qualname__}")
-                function.__code__, function.__defaults__, function.__kwdefaults__ = code
+        if list(map(CODE, self.functions)) != self.code:
+            for function, code in zip(self.functions, self.code, strict=True):
+                if CODE(function) != code:
+                    names.append(f"{function.__module__}.{function.__qualname__}")
+                    function.__code__, function.__defaults__, function.__kwdefaults__ = code
         return names
 
 
@@ -82,7 +86,10 @@ def _is_watched(name: str) -> bool:
 
 def _replaced(owner: Any, before: Namespace) -> list[str]:
     """The names whose value is another one: functions, classes, and constants of the harness."""
-    now, is_ours = vars(owner), _name(owner).startswith("bench.")
+    now = vars(owner)
+    if len(now) == len(before) and all(map(is_, now.values(), before.values())):
+        return []  # names and values are in the order in which they were set
+    is_ours = _name(owner).startswith("bench.")
     other = [
         name
         for name, value in before.items()
@@ -106,10 +113,6 @@ def _hides(owner: Any, name: str, value: Any) -> bool:
     if isinstance(owner, ModuleType):
         return hasattr(builtins, name) and callable(value) and owner is not builtins
     return callable(value) and any(hasattr(base, name) for base in owner.__mro__[1:])
-
-
-def _code(function: FunctionType) -> tuple[Any, ...]:
-    return function.__code__, function.__defaults__, function.__kwdefaults__
 
 
 def _name(owner: Any) -> str:

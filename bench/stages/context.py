@@ -255,6 +255,10 @@ class Context:
         """The keys that are known so far."""
         return self._keys
 
+    def adopt(self, keys: Mapping[Cell, str]) -> None:
+        """Take keys from a context that knows them."""
+        self._keys.update(keys)
+
     def has(self, cell: Cell) -> bool:
         """Whether what a cell makes is stored; never true for a cell that a stored run lacks."""
         stage = self.stages.get(cell.stage)
