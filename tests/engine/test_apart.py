@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import os
 import shutil
+from concurrent.futures import Future
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import bench
+from bench.engine.apart import OwnProcesses
 from bench.errors import UserError
+from bench.plugins.registry import Registry
+from bench.stages.attempt import attempt
+from bench.stages.cell import Cell, CellFailedError
 from tests.helpers.comparing import assert_same
 from tests.helpers.tiny_run import tiny
 
@@ -28,17 +35,12 @@ class Mine(Method):
     def unlearn(self, model, task):
         if self.mode == "die":
             os._exit(0)
-        if self.mode == "once" and not os.path.exists(FLAG):
-            open(FLAG, "w").close()
-            os._exit(1)
         if self.mode == "secret":  # no check can know every object
             task.recipe.settings.__dict__["lr"] = 1e-6
             task.retain._pool._pixels.zero_()
         if self.mode == "patch":
             functional.cross_entropy = lambda *_, **__: torch.zeros((), requires_grad=True)
             torch.set_grad_enabled(False)
-        if self.mode == "interrupt":
-            raise KeyboardInterrupt
         return copy.deepcopy(model)
 '''
 ATTACK = '''"""An attack for a test."""
@@ -48,8 +50,6 @@ from bench import Readout, Score, Scores
 def own(outputs, *, mode: str = "ok"):
     if mode == "die":
         os._exit(0)
-    if mode == "write":
-        outputs.rows["original"].logits["test"][:] = 0
     found = [Score(row, "pid", float(os.getpid()), 0.0, len(p)) for row, p in outputs.rows.items()]
     return Scores([Readout("pid", "process")], found)
 '''
@@ -58,7 +58,7 @@ def own(outputs, *, mode: str = "ok"):
 @pytest.fixture(scope="module")
 def own_method(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plugin")
-    (folder / "mine.py").write_text(METHOD.replace("FLAG", repr(str(folder / "flag"))))
+    (folder / "mine.py").write_text(METHOD)
     return str(folder / "mine.py")
 
 
@@ -76,33 +76,71 @@ def numbers_of(run, row):
 
 def test_other_rows_are_what_they_are_without_the_plugin(own_method, out, tiny_run):
     other = "neggrad[epochs=2]"
-    mine = [f"mine[mode={mode}]" for mode in ("secret", "patch", "die", "once", "interrupt")]
-    few = {"attacks": "errors", "jobs": 1, "timed": 1, "models": 2}
+    mine = [f"mine[mode={mode}]" for mode in ("secret", "patch", "die")]
+    few = {"attacks": "errors", "jobs": 1, "timed": 1, "models": 1}
     run = bench.run(tiny(out, methods=mine, plugins=[own_method], **few), quiet=True)
     after = bench.run(tiny(out, methods=other, **few), quiet=True)
     alone = bench.run(tiny(tiny_run.folder.parent.parent, methods=other, **few), quiet=True)
     assert numbers_of(after, other) == numbers_of(alone, other)
     assert numbers_of(run, "retrain") == numbers_of(alone, "retrain")
     reasons = {row: failures[0]["reason"] for row, failures in run.failed.items()}
-    assert reasons.keys() == {f"mine[mode={mode}]" for mode in ("patch", "die", "interrupt")}
+    assert reasons.keys() == {"mine[mode=patch]", "mine[mode=die]"}
     patched = reasons["mine[mode=patch]"]
     assert patched.startswith("method mine (mine.py) changed torch.nn.functional.cross_entropy, ")
     assert "torch's gradient mode" in patched
     assert reasons["mine[mode=die]"].startswith("method mine (mine.py) ended its process")
-    assert reasons["mine[mode=interrupt]"] == "KeyboardInterrupt"
-    assert run.record["rows"]["mine[mode=once]"]["done"] == 2
 
 
-def test_an_attack_of_the_users_has_a_process_and_cannot_write(tmp_path, out):
+def test_an_attack_of_the_users_has_a_process_of_its_own(tmp_path, out):
     file = tmp_path / "own.py"
     file.write_text(ATTACK)
     run = bench.run(tiny(out, attacks="errors,own", plugins=[str(file)]), quiet=True)
     frame = run.scores()
     assert os.getpid() not in set(frame[frame.readout == "pid"].value)
-    for mode, message in (("die", r"own \(own.py\) ended its process"), ("write", "read-only")):
-        config = tiny(out, attacks=f"errors,own[mode={mode}]", plugins=[str(file)])
-        with pytest.raises(UserError, match=message):
-            bench.run(config, quiet=True)
+    config = tiny(out, attacks="errors,own[mode=die]", plugins=[str(file)])
+    with pytest.raises(UserError, match=r"attack own \(own.py\) ended its process .* repeat"):
+        bench.run(config, quiet=True)
+
+
+class Process:
+    """Stands for a process that dies of so many cells, then lives."""
+
+    deaths = 0
+
+    def submit(self, *_work):
+        self.future = Future()
+        if Process.deaths:
+            Process.deaths -= 1
+            self.future.set_exception(BrokenProcessPool("killed"))
+        else:
+            self.future.set_result(None)
+        return self.future
+
+    def shutdown(self, **_how):
+        pass
+
+
+@pytest.mark.parametrize(("deaths", "failed"), [(0, 0), (1, 0), (2, 1), (3, 2)])
+def test_a_cell_is_tried_again_once_in_a_new_process(monkeypatch, caplog, deaths, failed):
+    monkeypatch.setattr(OwnProcesses, "_take", lambda _self: Process())
+    monkeypatch.setattr(Process, "deaths", deaths)
+    lost = []
+    monkeypatch.setattr(OwnProcesses, "_fail", lambda _self, cell, _reason: lost.append(cell))
+    stage = SimpleNamespace(reads_outputs_only=False)
+    context = SimpleNamespace(once=lambda _make: SimpleNamespace(jobs=1))
+    row = OwnProcesses(context, stage, SimpleNamespace(name="method mine"))
+    monkeypatch.setattr(row, "_work", lambda: lambda *_cell: ())
+    cells = [Cell("unlearn", "mine", member) for member in range(3)]
+    assert list(row.make(iter(cells), alone=False)) == cells
+    assert lost == cells[:failed]
+
+
+def test_whatever_a_method_raises_is_a_failure_of_its_cell():
+    plugin = Registry().resolve("methods", "ssd")
+    for error in (SystemExit(0), GeneratorExit(), type("Odd", (BaseException,), {})("odd")):
+        failing = pytest.raises(CellFailedError, match=type(error).__name__)
+        with failing, attempt(Cell("unlearn", "ssd"), plugin):
+            raise error
 
 
 def test_cells_of_a_row_share_processes_and_give_the_same_for_any_jobs(own_method, out, tmp_path):
