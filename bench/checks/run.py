@@ -17,7 +17,7 @@ from bench.checks import attacks, methods, others
 from bench.checks.toys import TOYS, Toy
 from bench.errors import ContractError, UserError, one_line
 from bench.plugins.chosen import Plugin
-from bench.plugins.guard import is_interrupt
+from bench.plugins.interrupts import is_interrupt
 from bench.plugins.registry import Registry, Source
 from bench.training.devices import one_thread
 

@@ -13,16 +13,13 @@ import traceback
 from collections.abc import Callable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from bench.engine.execute import execute_apart, execute_stored
 from bench.errors import UserError, one_line
-from bench.plugins.guard import Guest
+from bench.plugins.chosen import Guest
 from bench.stages.attempt import failure
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
-from bench.stages.networks import Networks
 
 if TYPE_CHECKING:
     from joblib.externals.loky import ProcessPoolExecutor
@@ -34,8 +31,10 @@ Work = Callable[[Cell, bool], tuple[Any, ...]]
 class OwnProcesses:
     """The processes of one row, started when they are needed."""
 
-    def __init__(self, context: Context, stage: Stage, guest: Guest):
+    def __init__(self, context: Context, stage: Stage, guest: Guest, work: Work, most: int):
+        """``work``: what a process is asked to do for a cell; ``most``: how many there may be."""
         self.context, self.stage, self.guest = context, stage, guest
+        self._work, self._most = work, most
         self._idle: list[ProcessPoolExecutor] = []
         self._all: list[ProcessPoolExecutor] = []
         self._lock = threading.Lock()
@@ -43,14 +42,13 @@ class OwnProcesses:
 
     def make(self, cells: Iterator[Cell], alone: bool) -> Iterator[Cell]:
         """Make cells in as many processes as there are jobs; yields those that are finished."""
-        work = self._work()
         most = 1 if alone else self._most
         running: dict[Future[None], Cell] = {}
         with ThreadPoolExecutor(most) as threads:
             try:
                 while True:
                     while len(running) < most and (cell := next(cells, None)) is not None:
-                        running[threads.submit(self._make, work, cell, alone)] = cell
+                        running[threads.submit(self._make, cell, alone)] = cell
                     if not running:
                         return
                     for future in wait(running, return_when=FIRST_COMPLETED).done:
@@ -61,6 +59,12 @@ class OwnProcesses:
                 self.end(kill=True)  # or the threads would wait for what nobody needs
                 raise
 
+    def __enter__(self) -> OwnProcesses:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        self.end()
+
     def end(self, kill: bool = False) -> None:
         """End all processes."""
         with self._lock:
@@ -68,32 +72,12 @@ class OwnProcesses:
                 process.shutdown(wait=not kill, kill_workers=kill)
             self._all, self._idle = [], []
 
-    @property
-    def _most(self) -> int:
-        if self.stage.reads_outputs_only:
-            return self.context.config.threads
-        return self.context.once(Networks).jobs
-
-    def _work(self) -> Work:
-        """What a process is asked to do: a function with its arguments."""
-        context = self.context
-        if self.stage.reads_outputs_only:
-            known = context.config, dict(context.keys), context.method_labels
-            return lambda cell, _alone: (execute_stored, *known, context.key(cell), cell)
-        settled = context.once(Networks).settled_config, context.token
-
-        def order(cell: Cell, alone: bool) -> tuple[Any, ...]:
-            keys = {each: context.key(each) for each in (cell, *context.inputs(cell))}
-            return execute_apart, *settled, keys, cell, alone
-
-        return order
-
-    def _make(self, work: Work, cell: Cell, alone: bool) -> None:
+    def _make(self, cell: Cell, alone: bool) -> None:
         """Make a cell, once more in a new process if the first one died of it."""
         for is_last in (True,) if self._is_deadly else (False, True):
             process = self._take()
             try:
-                process.submit(*work(cell, alone)).result()
+                process.submit(*self._work(cell, alone)).result()
             except BrokenProcessPool:
                 if not is_last:
                     log.warning(f"the process of {self.guest.name} died at {cell}; trying again")
@@ -132,13 +116,3 @@ class OwnProcesses:
         if self.stage.reads_outputs_only:
             raise UserError(f"{reason}; models and outputs are kept, then repeat the command")
         self._fail(cell, reason)
-
-
-@contextmanager
-def own_processes(context: Context, stage: Stage, guest: Guest) -> Iterator[OwnProcesses]:
-    """The processes of one row, which end with the block."""
-    processes = OwnProcesses(context, stage, guest)
-    try:
-        yield processes
-    finally:
-        processes.end()

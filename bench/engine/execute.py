@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
+from typing import Any
 
 from bench.config.schema import Config
 from bench.engine.graph import load_stages, open_context
 from bench.stages.cell import Cell, CellFailedError
-from bench.stages.context import Context
-from bench.stages.networks import warm_up
+from bench.stages.context import Context, Stage
+from bench.stages.networks import Networks, warm_up
 from bench.storage.provenance import versions
 from bench.training.devices import one_thread
 from bench.training.memory import give_back, keep_freed
@@ -56,6 +57,20 @@ def execute_in_worker(config: Config, token: str, cell: Cell, alone: bool) -> Ce
     """Make one cell in a worker process, which keeps the context for the next one."""
     execute(remembered_context(config, token), cell, alone)
     return cell
+
+
+def work_apart(context: Context, stage: Stage) -> Callable[[Cell, bool], tuple[Any, ...]]:
+    """What a process of one row is asked to do for a cell: a function with its arguments."""
+    if stage.reads_outputs_only:
+        known = context.config, dict(context.keys), context.method_labels
+        return lambda cell, _alone: (execute_stored, *known, context.key(cell), cell)
+    settled = context.once(Networks).settled_config, context.token
+
+    def work(cell: Cell, alone: bool) -> tuple[Any, ...]:
+        keys = {each: context.key(each) for each in (cell, *context.inputs(cell))}
+        return execute_apart, *settled, keys, cell, alone
+
+    return work
 
 
 def execute_apart(

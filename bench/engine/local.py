@@ -16,11 +16,11 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from bench.engine.apart import own_processes
-from bench.engine.execute import execute, execute_in_worker, make_and_store
+from bench.engine.apart import OwnProcesses
+from bench.engine.execute import execute, execute_in_worker, make_and_store, work_apart
 from bench.engine.graph import Group
 from bench.engine.progress import Report
-from bench.plugins.guard import Guest
+from bench.plugins.chosen import Guest
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
@@ -89,7 +89,9 @@ def _maker(
 ) -> Iterator[Make]:
     """How cells are made: in processes of their row, in threads, on a cluster, or here."""
     if guest and (stage.reads_outputs_only or not cluster):
-        with own_processes(context, stage, guest) as processes:
+        outputs = stage.reads_outputs_only
+        most = context.config.threads if outputs else context.once(Networks).jobs
+        with OwnProcesses(context, stage, guest, work_apart(context, stage), most) as processes:
             yield processes.make
     elif stage.reads_outputs_only:
         yield lambda cells, _alone: in_threads(context, cells)

@@ -16,8 +16,9 @@ import signal
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -243,7 +244,9 @@ RANDOM_STATES = tuple(_random_states())
 
 
 @contextmanager
-def unchanged(who: str, may_draw: bool = False) -> Iterator[None]:
+def unchanged(
+    who: str, may_draw: bool = False, others: Iterable[ModuleType] = ()
+) -> Iterator[None]:
     """Run a plugin's code, put back what it changed of the process, and say so.
 
     Parameters
@@ -252,6 +255,8 @@ def unchanged(who: str, may_draw: bool = False) -> Iterator[None]:
         The plugin, for the message.
     may_draw
         Whether the code may draw from the global generators, as networks do for their weights.
+    others
+        Modules of plugins, whose classes nobody may change either.
 
     Raises
     ------
@@ -259,7 +264,7 @@ def unchanged(who: str, may_draw: bool = False) -> Iterator[None]:
         If the body ends normally but left a setting or somebody else's function changed. Whatever
         the body raises itself goes on after everything was put back.
     """
-    functions = Functions.now()
+    functions = Functions.now(others)
     settings = SETTINGS if may_draw else (*SETTINGS, *RANDOM_STATES)
     before = list(zip(settings, read(settings), strict=True))
     try:

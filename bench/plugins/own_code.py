@@ -124,9 +124,10 @@ def _take_away(folder: Path, before: list[str]) -> None:
             sys.path.remove(entry)
 
 
-def hidden_modules() -> list[ModuleType]:
-    """The own modules of all loose plugins, which stand in ``sys.modules`` only while they run."""
-    return [module for code in _remembered.values() for module in code._loaded.values()]
+def loaded_modules() -> list[ModuleType]:
+    """The modules of all loose plugins, and those of their own that only they see."""
+    plugins = [module for name, module in sys.modules.items() if name.startswith(LOOSE)]
+    return plugins + [m for code in _remembered.values() for m in code._loaded.values()]
 
 
 def own_code(file: Path) -> OwnCode:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import builtins
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from operator import attrgetter, is_
 from pathlib import Path
@@ -12,8 +12,6 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import torch
-
-from bench.plugins.own_code import LOOSE, hidden_modules
 
 TORCH = str(Path(torch.__file__).parent)
 # Modules that are compared, with all those below them.
@@ -39,9 +37,9 @@ class Functions:
     code: list[tuple[Any, ...]]
 
     @classmethod
-    def now(cls) -> Functions:
-        """As everything is at the moment."""
-        namespaces = [(owner, dict(vars(owner))) for owner in _owners()]
+    def now(cls, others: Iterable[ModuleType] = ()) -> Functions:
+        """As everything is at the moment; ``others``: modules whose classes are compared, too."""
+        namespaces = [(owner, dict(vars(owner))) for owner in _owners(others)]
         functions = [
             value
             for _owner, namespace in namespaces
@@ -68,20 +66,18 @@ class Functions:
         return names
 
 
-def _owners() -> Iterator[Any]:
+def _owners(others: Iterable[ModuleType]) -> Iterator[Any]:
     """The watched modules that are loaded, and the classes that each of them defines."""
-    modules = [(n, m) for n, m in sys.modules.items() if isinstance(m, ModuleType)]
-    watched = [(name, module) for name, module in modules if _is_watched(name)]
-    for name, module in [*watched, *((module.__name__, module) for module in hidden_modules())]:
-        if _is_watched(name) and not name.startswith(LOOSE):
-            yield module  # what a plugin keeps in its own modules is its affair
+    modules = [m for n, m in sys.modules.items() if isinstance(m, ModuleType) and _is_watched(n)]
+    yield from modules
+    for module in (*modules, *others):  # what other plugins keep in their modules is their affair
         for value in list(vars(module).values()):
-            if isinstance(value, type) and value.__module__ == name:
+            if isinstance(value, type) and value.__module__ == module.__name__:
                 yield value
 
 
 def _is_watched(name: str) -> bool:
-    return name in WATCHED_ALONE or f"{name}.".startswith(BELOW) or name.startswith(LOOSE)
+    return name in WATCHED_ALONE or f"{name}.".startswith(BELOW)
 
 
 def _replaced(owner: Any, before: Namespace) -> list[str]:

@@ -19,8 +19,8 @@ from typing import Any, cast
 from bench.config.spelling import Choice, parse, unknown
 from bench.errors import UserError
 from bench.outside import shown
-from bench.plugins.chosen import Plugin
-from bench.plugins.guard import Guest, is_interrupt
+from bench.plugins.chosen import Guest, Plugin
+from bench.plugins.interrupts import is_interrupt
 from bench.plugins.own_code import own_code
 from bench.plugins.parameters import (
     argument_name,

@@ -10,7 +10,7 @@ from typing import Any
 from bench.errors import ContractError, UserError
 from bench.outside import shown
 from bench.plugins.chosen import Plugin
-from bench.plugins.guard import is_interrupt
+from bench.plugins.interrupts import is_interrupt
 from bench.stages.cell import Cell, CellFailedError
 
 LONGEST = 1000  # characters of a reason

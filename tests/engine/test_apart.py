@@ -127,9 +127,8 @@ def test_a_cell_is_tried_again_once_in_a_new_process(monkeypatch, caplog, deaths
     lost = []
     monkeypatch.setattr(OwnProcesses, "_fail", lambda _self, cell, _reason: lost.append(cell))
     stage = SimpleNamespace(reads_outputs_only=False)
-    context = SimpleNamespace(once=lambda _make: SimpleNamespace(jobs=1))
-    row = OwnProcesses(context, stage, SimpleNamespace(name="method mine"))
-    monkeypatch.setattr(row, "_work", lambda: lambda *_cell: ())
+    guest = SimpleNamespace(name="method mine")
+    row = OwnProcesses(None, stage, guest, lambda *_cell: (), 1)
     cells = [Cell("unlearn", "mine", member) for member in range(3)]
     assert list(row.make(iter(cells), alone=False)) == cells
     assert lost == cells[:failed]

@@ -9,7 +9,7 @@ import pytest
 
 from bench.cli.app import main
 from bench.errors import UserError
-from bench.plugins.guard import is_interrupt
+from bench.plugins.interrupts import is_interrupt
 from bench.plugins.registry import Registry
 
 RAISED = [
