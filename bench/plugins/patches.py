@@ -101,7 +101,7 @@ def _wraps(new: Any, old: Any) -> bool:
     """Whether torch wrapped a function of its own, as parts of it do when they are imported."""
     code = getattr(new, "__code__", None)
     is_torchs = code is not None and code.co_filename.startswith(TORCH)
-    return is_torchs and getattr(new, "__wrapped__", None) is old
+    return is_torchs and getattr(new, "__name__", "") == getattr(old, "__name__", None)
 
 
 def _hides(owner: Any, name: str, value: Any) -> bool:
