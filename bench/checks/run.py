@@ -43,7 +43,8 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         network = name.partition(" (")[2]
         if network in broken:
             continue
-        with one_thread():  # toy networks are small: threads would wait for one another
+        # Toy networks are small: threads would wait for one another.
+        with one_thread(), plugin.importable():
             problem = problem_with(check)
         if problem and network:
             broken.add(network)

@@ -123,6 +123,10 @@ class Plugin:
         draws = self.kind == "models"  # their weights, which the harness seeds
         return self.guest.watched(may_draw=draws) if self.guest else nullcontext()
 
+    def importable(self) -> AbstractContextManager[None]:
+        """Let the code of a loose plugin import what lies beside it."""
+        return self.guest.importable() if self.guest else nullcontext()
+
     @cached_property
     def traits(self) -> Traits:
         """What the method needs and does."""

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 
 TORCH = str(Path(torch.__file__).parent)
+COMPILER = str(Path(TORCH) / "_dynamo")
 # Modules that are compared, with all those below them.
 WATCHED = (
     "bench", "copy", "math", "numpy", "random", "safetensors", "sklearn.metrics",
@@ -99,9 +100,9 @@ def _replaced(owner: Any, before: Namespace) -> list[str]:
 
 def _wraps(new: Any, old: Any) -> bool:
     """Whether torch wrapped a function of its own, as parts of it do when they are imported."""
-    code = getattr(new, "__code__", None)
-    is_torchs = code is not None and code.co_filename.startswith(TORCH)
-    return is_torchs and getattr(new, "__name__", "") == getattr(old, "__name__", None)
+    file = getattr(getattr(new, "__code__", None), "co_filename", "")
+    same_name = getattr(new, "__name__", "") == getattr(old, "__name__", None)
+    return file.startswith(COMPILER) or (file.startswith(TORCH) and same_name)
 
 
 def _hides(owner: Any, name: str, value: Any) -> bool:

@@ -38,7 +38,7 @@ Statistics = dict[str, torch.Tensor]
 class Unlearn(Stage):
     """Make one unlearned model."""
 
-    name, version, phase, timed = "unlearn", 2, "unlearn", True
+    name, version, phase, timed = "unlearn", 3, "unlearn", True
     cost_name = "cost"
 
     def cells(self, context: Context) -> list[Cell]:
