@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from bench.plugins.rows import ORIGINAL, RETRAIN
@@ -70,6 +70,7 @@ def warnings(run: Scored) -> list[str]:
     notes = [*_few_models(record["config"]["models"]), _timing(record)]
     notes += [note for row in record["rows"] for note in row_notes(run, row)]
     notes += [*undefined_notes(run), *_wide_floors(run), *_too_slow(run)]
+    notes += _mixed_versions(record.get("made_with", []))
     notes += dict.fromkeys(run.scores_of.notes)
     if record["data"]["note"]:
         notes.append(f"data: {record['data']['note']}")
@@ -145,6 +146,25 @@ def row_notes(run: Scored, row: str) -> list[str]:
     texts = [note["text"] for note in record["notes"]]
     notes += [f"{row}: {text} ({texts.count(text)} of {count} models)" for text in unique(texts)]
     return notes
+
+
+def _mixed_versions(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """A line where models of one run were made with different versions."""
+    if len(groups) < 2:
+        return []
+    names = {name for group in groups for name in group["versions"]}
+    differ = sorted(n for n in names if len({group["versions"].get(n) for group in groups}) > 1)
+
+    def describe(group: Mapping[str, Any]) -> str:
+        versions = group["versions"]
+        known = [f"{name} {versions[name]}" for name in differ if name in versions]
+        return f"{group['models']} with {', '.join(known) or 'versions that were not recorded'}"
+
+    each = "; ".join(map(describe, groups))
+    return [
+        f"versions: models of this run come from different ones ({each}): to be sure that no "
+        "number depends on that, make the run anew with another --out"
+    ]
 
 
 def unique(texts: list[str]) -> list[str]:

@@ -9,8 +9,9 @@ import torch
 from bench.checks.contract import require
 from bench.checks.toys import Toy
 from bench.plugins.chosen import Plugin
+from bench.plugins.global_state import unchanged
 from bench.plugins.method import check_needs
-from bench.plugins.method_rules import check_result, fingerprint
+from bench.plugins.method_rules import check_answers, check_result, fingerprint
 from bench.seeds import global_state
 from bench.training.prediction import accuracy
 
@@ -24,10 +25,13 @@ def check_declares_known_needs(plugin: Plugin, _toy: Toy) -> None:
 
 
 def check_returns_a_proper_model(plugin: Plugin, toy: Toy) -> None:
-    """The result is a module of the same shape with finite weights."""
+    """The result has the same shape and finite weights, which alone decide its outputs."""
     task = toy.task(plugin)
     result = toy.unlearn(plugin, task)
-    check_result(toy.model, fingerprint(toy.model), result, task)
+    scored = toy.trainer.blank_model()
+    scored.load_state_dict(check_result(toy.model, fingerprint(toy.model), result, task))
+    for part, examples in (("forget", toy.training), ("validation", toy.validation)):
+        check_answers(result, scored, examples, part)
 
 
 def check_leaves_its_input_untouched(plugin: Plugin, toy: Toy) -> None:
@@ -49,14 +53,13 @@ def check_is_deterministic(plugin: Plugin, toy: Toy) -> None:
     require(first == second, "gave other weights when called again: draw from task.rng only")
 
 
-def check_leaves_global_randomness_alone(plugin: Plugin, toy: Toy) -> None:
-    """The global generators do not move."""
+def check_leaves_the_process_alone(plugin: Plugin, toy: Toy) -> None:
+    """The global generators do not move, and no setting or function of others changes."""
     task, before = toy.task(plugin), global_state()
-    plugin().unlearn(toy.model, task)
-    require(
-        global_state() == before,
-        "drew from a global random generator: draw from task.rng only",
-    )
+    with unchanged(plugin.label, may_draw=True):
+        plugin().unlearn(toy.model, task)
+        drew = global_state() != before
+    require(not drew, "drew from a global random generator: draw from task.rng only")
 
 
 def check_keeps_the_model_with_nothing_to_forget(plugin: Plugin, toy: Toy) -> None:
@@ -103,7 +106,7 @@ CHECKS: list[MethodCheck] = [
     check_returns_a_proper_model,
     check_leaves_its_input_untouched,
     check_is_deterministic,
-    check_leaves_global_randomness_alone,
+    check_leaves_the_process_alone,
     check_keeps_the_model_with_nothing_to_forget,
     check_carries_its_statistics_on,
 ]

@@ -18,6 +18,7 @@ from bench.checks.toys import TOYS, Toy
 from bench.errors import ContractError, UserError, one_line
 from bench.outside import shown
 from bench.plugins.chosen import Plugin
+from bench.plugins.interrupts import is_interrupt
 from bench.plugins.registry import Registry, Source
 from bench.training.devices import one_thread
 
@@ -43,7 +44,8 @@ def check_file(path: Path) -> Iterator[tuple[str, str | None]]:
         network = name.partition(" (")[2]
         if network in broken:
             continue
-        with one_thread():  # toy networks are small: threads would wait for one another
+        # Toy networks are small: threads would wait for one another.
+        with one_thread(), plugin.importable():
             problem = problem_with(check)
         if problem and network:
             broken.add(network)
@@ -56,7 +58,9 @@ def problem_with(check: Callable[[], None]) -> str | None:
         check()
     except (ContractError, UserError) as error:
         return one_line(error)
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
+        if is_interrupt(error):
+            raise
         frames = traceback.extract_tb(error.__traceback__)
         users = [frame for frame in frames if not frame.filename.startswith(LIBRARIES)]
         where = (users or frames)[-1]

@@ -36,11 +36,13 @@ def check(context: Context) -> None:
     refuse_overlaps(context.attacks.values())
     refuse_unknown_classes(context.attacks.values(), context.data.classes)
     for label, plugin in context.methods.items():
-        check_needs(label, plugin().requirements())
+        check_needs(label, plugin.traits.requirements)
     context.once(audit)
     networks = context.once(Networks)
     networks.images("validation").check(context.config.train.augment)
-    networks.blank_model()
+    with context.model.guarded(), context.model.watched():
+        networks.blank_model()
+        _ = networks.frozen
 
 
 def check_backend(config: Config) -> None:
@@ -111,10 +113,9 @@ def describe(context: Context, cells: Sequence[Cell]) -> Manifest:
 
 
 def _describe_method(plugin: Plugin) -> dict[str, Any]:
-    method = plugin()
     return {
         "params": plugin.params,
         "code": plugin.version,
-        "needs": list(method.requirements()),
-        "prepares": method.prepares(),
+        "needs": list(plugin.traits.requirements),
+        "prepares": plugin.traits.prepares,
     }

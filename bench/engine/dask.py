@@ -29,6 +29,7 @@ from bench.config.schema import Config
 from bench.engine.execute import execute, remembered_context
 from bench.engine.graph import load_stages
 from bench.errors import UserError
+from bench.plugins.own_code import own_code
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
@@ -51,7 +52,7 @@ class Order:
 
     run: str
     config: Config
-    plugins: list[tuple[str, str]]  # file name, source
+    plugins: list[dict[str, str]]  # of each the sources of its files by name, its own file first
     token: str
     cell: Cell
     alone: bool
@@ -174,7 +175,7 @@ class Cluster:
             "out": str(Path(config.out).resolve()),
             "plugins": [str(Path(file).resolve()) for file in config.plugins],
         }
-        sources = [(Path(file).name, Path(file).read_text("utf-8")) for file in config.plugins]
+        sources = [own_code(Path(file)).portable() for file in config.plugins]
         config, token = config.model_copy(update=here), context.token
 
         def order(cell: Cell) -> Order:
@@ -273,13 +274,14 @@ def _context(order: Order, config: Config) -> Context:
     return context
 
 
-def _write_plugins(sources: list[tuple[str, str]], home: Path) -> list[str]:
-    files = []
-    for number, (name, source) in enumerate(sources):
-        files.append(home / "plugins" / str(number) / name)
-        files[-1].parent.mkdir(parents=True, exist_ok=True)
-        files[-1].write_text(source, "utf-8")
-    return [str(file) for file in files]
+def _write_plugins(plugins: list[dict[str, str]], home: Path) -> list[str]:
+    for number, sources in enumerate(plugins):
+        for name, source in sources.items():
+            file = home / "plugins" / str(number) / name
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.write_text(source, "utf-8")
+    names = [next(iter(sources)) for sources in plugins]
+    return [str(home / "plugins" / str(number) / name) for number, name in enumerate(names)]
 
 
 @cache

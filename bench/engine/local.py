@@ -8,15 +8,19 @@ is left to it, and waited for.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
-from bench.engine.execute import execute, execute_in_worker, make_and_store
+from bench.engine.apart import OwnProcesses
+from bench.engine.execute import execute, execute_in_worker, make_and_store, work_apart
 from bench.engine.graph import Group
 from bench.engine.progress import Report
+from bench.plugins.chosen import Guest
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
@@ -24,6 +28,7 @@ from bench.storage.locks import Locks, host
 from bench.storage.store import content_key
 
 PAUSE_SECONDS = 0.2  # between two looks at what another run is making
+Make = Callable[[Iterator[Cell], bool], Iterator[Cell]]  # cells, and whether each is alone
 
 
 class Cluster(Protocol):
@@ -45,16 +50,54 @@ def make_group(
     missing = runnable(context, [cell for cell in group.cells if not context.has(cell)])
     if not missing:
         return
-    timed = context.config.timed if stage.timed else 0
-    alone = [cell for cell in missing if cell.member < timed]
-    together = [cell for cell in missing if cell.member >= timed]
     done, total = 0, len(missing)
     report(stage.name, done, total)
     with Locks() as locks:
-        for cells, is_alone in [*(([cell], True) for cell in alone), (together, False)]:
-            for _cell in Batch(context, stage, is_alone, cluster, locks).make(cells):
-                done += 1
-                report(stage.name, done, total)
+        for guest, cells in by_guest(context, stage, missing):
+            with _maker(context, stage, guest, cluster) as make:
+                batch = Batch(context, make, cluster.address if cluster else host(), locks)
+                for _cell in _timed_first(context, stage, batch, cells):
+                    done += 1
+                    report(stage.name, done, total)
+
+
+def by_guest(
+    context: Context, stage: Stage, cells: list[Cell]
+) -> list[tuple[Guest | None, list[Cell]]]:
+    """The cells that run our code alone, then for each plugin that is not ours its own cells."""
+    groups: dict[str, tuple[Guest | None, list[Cell]]] = {"": (None, [])}
+    for cell in cells:
+        plugin = stage.runs(context, cell)
+        guest = plugin.guest if plugin else None
+        label = plugin.label if plugin and guest else ""
+        groups.setdefault(label, (guest, []))[1].append(cell)
+    return [group for group in groups.values() if group[1]]
+
+
+def _timed_first(context: Context, stage: Stage, batch: Batch, cells: list[Cell]) -> Iterator[Cell]:
+    """Make the timed cells one at a time, then the others in parallel."""
+    timed = context.config.timed if stage.timed else 0
+    for cell in cells:
+        if cell.member < timed:
+            yield from batch.make([cell], alone=True)
+    yield from batch.make([cell for cell in cells if cell.member >= timed], alone=False)
+
+
+@contextmanager
+def _maker(
+    context: Context, stage: Stage, guest: Guest | None, cluster: Cluster | None
+) -> Iterator[Make]:
+    """How cells are made: in processes of their row, in threads, on a cluster, or here."""
+    if guest and (stage.reads_outputs_only or not cluster):
+        outputs = stage.reads_outputs_only
+        most = context.config.threads if outputs else context.once(Networks).jobs
+        with OwnProcesses(context, stage, guest, work_apart(context, stage), most) as processes:
+            yield processes.make
+    elif stage.reads_outputs_only:
+        yield lambda cells, _alone: in_threads(context, cells)
+    else:
+        make = cluster.make if cluster else in_processes
+        yield partial(make, context)
 
 
 def runnable(context: Context, cells: list[Cell]) -> list[Cell]:
@@ -80,34 +123,32 @@ def _is_lost(context: Context, cell: Cell) -> bool:
 
 @dataclass
 class Batch:
-    """Cells that are made in parallel, each locked when its turn comes."""
+    """Cells that ``work`` makes on a machine, each locked when its turn comes."""
 
     context: Context
-    stage: Stage
-    alone: bool
-    cluster: Cluster | None
+    work: Make
+    machine: str
     locks: Locks
 
-    def make(self, cells: list[Cell]) -> Iterator[Cell]:
+    def make(self, cells: list[Cell], alone: bool) -> Iterator[Cell]:
         """Make all cells that no other run makes meanwhile; yields those that are finished."""
-        if not self.alone:
-            yield from self._make_until_stored(cells)
+        if not alone:
+            yield from self._make_until_stored(cells, alone)
             return
-        machine = self.cluster.address if self.cluster else host()
-        turn = self.context.store.lock_path("alone", content_key(machine=machine))
+        turn = self.context.store.lock_path("alone", content_key(machine=self.machine))
         while not self.locks.take(turn):
             time.sleep(PAUSE_SECONDS)
         try:
-            yield from self._make_until_stored(cells)
+            yield from self._make_until_stored(cells, alone)
         finally:
             self.locks.release(turn)
 
-    def _make_until_stored(self, cells: list[Cell]) -> Iterator[Cell]:
+    def _make_until_stored(self, cells: list[Cell], alone: bool) -> Iterator[Cell]:
         while cells:
             elsewhere: list[Cell] = []  # another run is making it
             stored: list[Cell] = []  # another run made it
             errors: list[Exception] = []
-            for cell in self._make_locked(self._lock_each(cells, elsewhere, stored, errors)):
+            for cell in self.work(self._lock_each(cells, elsewhere, stored, errors), alone):
                 self.locks.release(self._lock_path(cell))
                 yield cell
             yield from stored
@@ -139,12 +180,6 @@ class Batch:
 
     def _lock_path(self, cell: Cell) -> Path:
         return self.context.store.lock_path(cell.stage, self.context.key(cell))
-
-    def _make_locked(self, cells: Iterator[Cell]) -> Iterator[Cell]:
-        if self.stage.reads_outputs_only:
-            return in_threads(self.context, cells)
-        make = self.cluster.make if self.cluster else in_processes
-        return make(self.context, cells, self.alone)
 
 
 def in_threads(context: Context, cells: Iterator[Cell]) -> Iterator[Cell]:

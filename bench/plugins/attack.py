@@ -8,18 +8,26 @@ from, and whether it reads the results of an extra stage.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from bench.config.spelling import unknown
 from bench.errors import UserError
 from bench.outside import shown
 
-if TYPE_CHECKING:
-    from bench.plugins.chosen import Plugin
-
 Function = TypeVar("Function", bound=Callable[..., Any])
 STAGES = ("untrained", "relearn")
 UNTIL = ("accuracy", "loss")
+
+
+class Attack(Protocol):
+    """An attack that was chosen, with its parameters."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def target(self) -> Any: ...
+    @property
+    def params(self) -> dict[str, Any]: ...
 
 
 def declares(
@@ -72,12 +80,12 @@ def declares(
     return mark
 
 
-def stage_of(plugin: Plugin) -> str:
+def stage_of(plugin: Attack) -> str:
     """The extra stage whose results an attack reads, or an empty text."""
     return getattr(plugin.target, "stage", "")
 
 
-def refuse_unknown_classes(plugins: Iterable[Plugin], classes: Sequence[str]) -> None:
+def refuse_unknown_classes(plugins: Iterable[Attack], classes: Sequence[str]) -> None:
     """Raise UserError where a parameter of an attack names a class that the data set lacks."""
     for plugin in plugins:
         parameter = getattr(plugin.target, "names_class", "")
@@ -86,7 +94,7 @@ def refuse_unknown_classes(plugins: Iterable[Plugin], classes: Sequence[str]) ->
             raise unknown(f"class in {plugin.label}", shown(name), [shown(one) for one in classes])
 
 
-def refuse_overlaps(plugins: Iterable[Plugin]) -> None:
+def refuse_overlaps(plugins: Iterable[Attack]) -> None:
     """Raise UserError where one attack learns from test data and another reports on them.
 
     Once a classifier has been fitted to the test set, no number measured on it is one of unseen

@@ -18,8 +18,28 @@ PARTS = ("forget", "retain", "validation", "test")
 NO_CLASS = -1  # the label of an example whose class was removed
 
 
+class ReadOnly:
+    """Arrays that whoever is given them cannot write into: others read the same ones."""
+
+    def __post_init__(self) -> None:
+        for name, value in list(vars(self).items()):
+            if isinstance(value, np.ndarray):
+                vars(self)[name] = read_only(value)
+            elif isinstance(value, Mapping) and any(
+                isinstance(v, np.ndarray) for v in value.values()
+            ):
+                vars(self)[name] = {key: read_only(array) for key, array in value.items()}
+
+
+def read_only(array: np.ndarray) -> np.ndarray:
+    """A view of an array that cannot be written into."""
+    view = array.view()
+    view.flags.writeable = False
+    return view
+
+
 @dataclass(frozen=True)
-class Labels:
+class Labels(ReadOnly):
     """Labels of one part, int64 [n]: as the original was trained on them, and as they truly are.
 
     ``NO_CLASS`` where the class itself was to be forgotten: no output stands for it any more.
@@ -30,7 +50,7 @@ class Labels:
 
 
 @dataclass(frozen=True)
-class Population:
+class Population(ReadOnly):
     """Outputs of the models of one row.
 
     ``members``: int [m], which retrained model each is paired with; fewer than all where cells
@@ -47,7 +67,7 @@ class Population:
 
 
 @dataclass(frozen=True)
-class Relearning:
+class Relearning(ReadOnly):
     """How long each model of a row took to learn Df again, and whether it got there: [m]."""
 
     steps: np.ndarray
@@ -55,7 +75,7 @@ class Relearning:
 
 
 @dataclass(frozen=True)
-class Outputs:
+class Outputs(ReadOnly):
     """All outputs of a run.
 
     ``original`` and ``retrained``: the populations trained on D and on Dr, member by member paired.

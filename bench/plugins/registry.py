@@ -6,9 +6,7 @@ others are functions. Its parameters are what a user may set in brackets.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
-import importlib.util
 import inspect
 import os
 import sys
@@ -17,13 +15,14 @@ from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from typing import Any, cast
 
 from bench.config.spelling import Choice, parse, unknown
-from bench.errors import UserError, one_line
+from bench.errors import UserError
 from bench.outside import shown, user_path
-from bench.plugins.chosen import Plugin
+from bench.plugins.chosen import Guest, Plugin
+from bench.plugins.interrupts import is_interrupt
+from bench.plugins.own_code import own_code
 from bench.plugins.parameters import (
     argument_name,
     check_parameters,
@@ -71,12 +70,28 @@ class Entry:
         """Import the plugin's class or function; raises UserError where a user's code fails."""
         if self.module:
             return getattr(importlib.import_module(self.module), self.source.symbol)
+        guest = self.guest()
         try:
-            if isinstance(self.place, EntryPoint):
-                return self.place.load()
-            return getattr(_import_file(self.place), self.source.symbol)
-        except Exception as error:
-            raise UserError(f"cannot load plugin {self.where}: {one_line(error)}") from error
+            with guest.watched():
+                if guest.own is None:
+                    return cast(EntryPoint, self.place).load()
+                return getattr(guest.own.load(), self.source.symbol)
+        except UserError:
+            raise
+        except BaseException as error:
+            if is_interrupt(error):
+                raise
+            reason = guest.explain(error)
+            raise UserError(f"cannot load plugin {self.where}: {reason}") from error
+
+    def guest(self, target: Any = None) -> Guest:
+        """Who the plugin is, where it did not come with the package; ``target``: once loaded."""
+        name = f"{SINGULAR[self.kind]} {shown(self.name)}"
+        if isinstance(self.place, Path):
+            own = own_code(self.place)
+            return Guest(f"{name} ({shown(self.place.name)})", own.file, own)
+        file = Path(inspect.getfile(target)) if target is not None else Path(self.where)
+        return Guest(f"{name} ({shown(self.where)})", file)
 
     def load_hook(self, name: str) -> Any:
         """Import an optional function of the plugin's file; None where the file has none."""
@@ -85,15 +100,15 @@ class Entry:
         return getattr(sys.modules[self.load().__module__], name)
 
     def version(self, target: Any) -> str:
-        """What a content key holds of the code: the stated VERSION, or a hash of the file.
+        """What a content key holds of the code: the stated VERSION, or a hash of it.
 
-        The author of a loose file need not state a version, so that its hash always counts.
+        The author of a loose file need not state a version, so that its hash always counts. That
+        of modules which it imports from its own folder counts, too.
         """
         stated = getattr(sys.modules[target.__module__], "VERSION", None)
         if self.module or (isinstance(self.place, EntryPoint) and stated is not None):
             return str(stated)
-        code = Path(inspect.getfile(target)).read_bytes()
-        return f"file {hashlib.sha256(code).hexdigest()[:16]}"
+        return own_code(Path(inspect.getfile(target))).version
 
 
 @cache
@@ -116,21 +131,6 @@ def _loose(file: str) -> Entry:
     if not path.exists():
         raise UserError(f"--plugin {shown(file)}: no such file")
     return Entry(Source.read(path), path)
-
-
-def _import_file(path: Path) -> ModuleType:
-    name = f"bench_plugin_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:12]}"
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise ImportError("not a Python file (.py)")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module  # dataclasses look their module up
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise
-    return module
 
 
 class Registry:
@@ -184,7 +184,9 @@ class Registry:
         defaults = defaults_of(model)
         changed = {name: value for name, value in params.items() if value != defaults[name]}
         label = str(Choice(choice.name, choice.argument, changed))
-        return Plugin(kind, label, target, choice.argument, params, entry.version(target))
+        guest = None if entry.module else entry.guest(target)
+        version = entry.version(target)
+        return Plugin(kind, label, target, choice.argument, params, version, guest)
 
 
 def _refuse_bare_path(text: str) -> None:

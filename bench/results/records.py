@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -69,6 +70,7 @@ def run_record(context: Context, manifest: Manifest, request: int | None) -> dic
         "precision": manifest.precision,
         "sizes": {part: len(getattr(split, part)) for part in SIZES},
         "rows": rows,
+        "made_with": made_with(context, request),
         **_request_record(context, request),
         "provenance": manifest.provenance,
         "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -82,6 +84,21 @@ def forgotten_classes(split: Split) -> list[str]:
     asked = split.train_labels[split.forget]
     gone = gone_classes(split.train_labels[split.retain], asked)
     return [split.classes[label] for label in gone] if np.isin(asked, gone).all() else []
+
+
+def made_with(context: Context, request: int | None) -> list[dict[str, Any]]:
+    """The versions of libraries that models were made with, and how many by each.
+
+    A store may hold models of another version; their records say which.
+    """
+    rows = context.rows
+    cells = [context.model_cell(row, i, request) for row in rows for i in context.members]
+    counts: Counter[tuple[tuple[str, str], ...]] = Counter(
+        tuple(context.record(cell).get("versions", {}).items())
+        for cell in cells
+        if context.has_record(cell)
+    )
+    return [{"versions": dict(versions), "models": count} for versions, count in counts.items()]
 
 
 def _request_record(context: Context, request: int | None) -> dict[str, int]:

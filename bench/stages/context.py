@@ -78,6 +78,10 @@ class Stage(ABC):
         ``alone``: nothing else runs on the machine, so that wall time may be taken.
         """
 
+    def runs(self, context: Context, cell: Cell) -> Plugin | None:
+        """The plugin of its own row whose code ``make`` runs, if any."""
+        return None
+
     @abstractmethod
     def size(self, context: Context, cell: Cell) -> Size:
         """How much work ``make`` is."""
@@ -250,6 +254,15 @@ class Context:
                 inputs=[self.key(source) for source in self.inputs(cell)],
             )
         return self._keys[cell]
+
+    @property
+    def keys(self) -> Mapping[Cell, str]:
+        """The keys that are known so far."""
+        return self._keys
+
+    def adopt(self, keys: Mapping[Cell, str]) -> None:
+        """Take keys from a context that knows them."""
+        self._keys.update(keys)
 
     def has(self, cell: Cell) -> bool:
         """Whether what a cell makes is stored; never true for a cell that a stored run lacks."""

@@ -45,7 +45,7 @@ class Predict(Stage):
             for part in PARTS
         }
         if cell.row in context.method_labels:
-            with attempt(cell):
+            with attempt(cell, context.methods[cell.row]):
                 _refuse_not_finite(logits)
         return Artefact({"row": cell.row, "member": cell.member}, logits)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from bench import seeds
+from bench.plugins.chosen import Plugin
 from bench.plugins.rows import ORIGINAL
 from bench.stages.attempt import attempt
 from bench.stages.cell import Artefact, Cell, Size
@@ -21,7 +22,7 @@ class Prepare(Stage):
 
     def cells(self, context: Context) -> list[Cell]:
         starts = sorted({context.start(member) for member in context.members})
-        prepared = [label for label, plugin in context.methods.items() if plugin().prepares()]
+        prepared = [label for label, plugin in context.methods.items() if plugin.traits.prepares]
         return [Cell(self.name, label, start) for label in prepared for start in starts]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:
@@ -34,12 +35,15 @@ class Prepare(Stage):
         used = {name: value for name, value in plugin.params.items() if name in fields}
         return {"method": plugin.identity | {"params": used}}
 
+    def runs(self, context: Context, cell: Cell) -> Plugin:
+        return context.methods[cell.row]
+
     def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
         networks, plugin = context.once(Networks), context.methods[cell.row]
         model = networks.load_model(context.model_cell(ORIGINAL, cell.member, None))
         data = networks.part("train")
         seed = seeds.derive(*context.seed_name("prepare", cell.row, cell.member))
-        with attempt(cell), seeds.isolated(seed), measured(networks.device, alone) as cost:
+        with attempt(cell, plugin), seeds.isolated(seed), measured(networks.device, alone) as cost:
             statistics = plugin().prepare(model, data)
         record = {"method": cell.row, "member": cell.member, "cost": cost.as_record()}
         return Artefact(record, tensors=statistics)

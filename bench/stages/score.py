@@ -54,13 +54,16 @@ class ScoreOutputs(Stage):
             "request": cell.request,
         }
 
+    def runs(self, context: Context, cell: Cell) -> Plugin:
+        return context.attacks[cell.row]
+
     def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
         plugin, outputs = context.attacks[cell.row], context.once(StoredOutputs).at(cell.request)
         if stage_of(plugin) == "relearn":
             relearning = read_relearning(context, outputs, plugin.label, cell.request)
             outputs = replace(outputs, relearning=relearning)
         start = time.perf_counter()
-        with attempt(cell):
+        with attempt(cell, plugin):
             scores = run_attack(plugin, outputs)
         cost = {"time_s": time.perf_counter() - start}
         record = {"attack": plugin.label, "cost": cost, **as_record(scores)}
@@ -75,7 +78,7 @@ def run_attack(plugin: Plugin, outputs: Outputs) -> Scores:
     """Call an attack; what it gives is checked, and numbers that do not exist are set apart."""
     scores = plugin(outputs)
     if not isinstance(scores, Scores):
-        raise TypeError(f"returned {type(scores).__name__}, not bench.Scores")
+        raise UserError(f"attack {plugin.label} returned {type(scores).__name__}, not bench.Scores")
     scores = set_apart(scores)
     check_scores(plugin.label, scores)
     canonical_json(as_record(scores))  # raises for what cannot be stored

@@ -16,16 +16,21 @@ import torch
 from torch import nn
 
 from bench import seeds
-from bench.errors import ContractError
+from bench.plugins.chosen import Plugin
 from bench.plugins.method import Task
-from bench.plugins.method_rules import check_result, fingerprint, refuse_violations
+from bench.plugins.method_rules import (
+    Weights,
+    check_answers,
+    check_result,
+    fingerprint,
+    refuse_violations,
+)
 from bench.plugins.rows import ORIGINAL, RETRAIN
 from bench.stages.attempt import attempt
 from bench.stages.cell import Artefact, Cell, Size
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
 from bench.training.cost import Cost, measured
-from bench.training.prediction import predict
 
 Statistics = dict[str, torch.Tensor]
 
@@ -33,7 +38,7 @@ Statistics = dict[str, torch.Tensor]
 class Unlearn(Stage):
     """Make one unlearned model."""
 
-    name, version, phase, timed = "unlearn", 2, "unlearn", True
+    name, version, phase, timed = "unlearn", 3, "unlearn", True
     cost_name = "cost"
 
     def cells(self, context: Context) -> list[Cell]:
@@ -44,10 +49,10 @@ class Unlearn(Stage):
         ]
 
     def inputs(self, context: Context, cell: Cell) -> list[Cell]:
-        method, start = context.methods[cell.row](), context.start(cell.member)
-        prepared = [Cell("prepare", cell.row, start)] if method.prepares() else []
+        traits, start = context.methods[cell.row].traits, context.start(cell.member)
+        prepared = [Cell("prepare", cell.row, start)] if traits.prepares else []
         earlier = context.earlier(cell.request)
-        used = earlier if method.carries() else earlier[-1:]
+        used = earlier if traits.carries else earlier[-1:]
         return [
             *context.once(Networks).data_cells,
             context.model_cell(ORIGINAL, start, None),
@@ -64,22 +69,26 @@ class Unlearn(Stage):
             "request": cell.request,
         }
 
+    def runs(self, context: Context, cell: Cell) -> Plugin:
+        return context.methods[cell.row]
+
     def make(self, context: Context, cell: Cell, alone: bool) -> Artefact:
         networks, plugin = context.once(Networks), context.methods[cell.row]
         name = _seed_name(context, "unlearn", cell)
         statistics = prepared_statistics(context, cell)
-        requests = context.earlier(cell.request) if plugin().carries() else []
+        requests = context.earlier(cell.request) if plugin.traits.carries else []
         steps = [replace(cell, request=request) for request in requests]
         earlier = [(step, *given(context, step, "carried", statistics)) for step in steps]
         model, task = given(context, cell, "unlearn", statistics)
         seed = seeds.derive(*name, "global")
-        with attempt(cell):
+        with attempt(cell, plugin):
             before = fingerprint(model)
             carry_cost = carry(context, earlier, task, alone)
             with seeds.isolated(seed), measured(networks.device, alone) as cost:
                 result = plugin().unlearn(model, task)
-            check_result(model, before, result, task)
-            _check_answers(context, cell, result)
+            weights = check_result(model, before, result, task)
+        with attempt(cell, plugin):  # once more: now with the process as it was
+            weights = _check_answers(context, cell, result, weights)
         record = {
             "method": cell.row,
             "params": plugin.params,
@@ -89,7 +98,7 @@ class Unlearn(Stage):
             "cost": cost.as_record(),
             **({"carry_cost": carry_cost.as_record()} if carry_cost else {}),
         }
-        return Artefact(record, tensors=result.state_dict())
+        return Artefact(record, tensors=weights)
 
     def size(self, context: Context, cell: Cell) -> Size:
         """Retraining is known; of other methods assume ``epochs`` passes over what they need."""
@@ -97,17 +106,17 @@ class Unlearn(Stage):
         if cell.row == RETRAIN:
             passes = len(split.retain) * context.config.train.epochs
             return Size(passes, passes, weights)
-        method = context.methods[cell.row]()
-        parts = {need.removesuffix("-labels") for need in method.requirements()}
+        plugin = context.methods[cell.row]
+        parts = {need.removesuffix("-labels") for need in plugin.traits.requirements}
         names = {"forget": "asked"}
         examples = sum(len(getattr(split, names.get(part, part))) for part in parts)
-        passes = examples * (getattr(method, "epochs", None) or 1)
+        passes = examples * (plugin.params.get("epochs") or 1)
         return Size(passes, passes, weights, is_guess=True)
 
 
 def prepared_statistics(context: Context, cell: Cell) -> Statistics:
     """The statistics of the method's own original, on the device; none where it uses none."""
-    if not context.methods[cell.row]().prepares():
+    if not context.methods[cell.row].traits.prepares:
         return {}
     source = Cell("prepare", cell.row, context.start(cell.member))
     device = context.once(Networks).device
@@ -127,7 +136,7 @@ def given(
         rng=seeds.torch_rng(*_seed_name(context, purpose, cell)),
         goal=context.split.goal,
         statistics=statistics,
-        needs=context.methods[cell.row]().requirements(),
+        needs=context.methods[cell.row].traits.requirements,
     )
     return networks.starting_model(cell.row, cell.member, cell.request), task
 
@@ -157,9 +166,11 @@ def carry(
     return last
 
 
-def _check_answers(context: Context, cell: Cell, result: nn.Module) -> None:
-    """Raise ContractError where finite weights are so large that outputs are not finite."""
+def _check_answers(context: Context, cell: Cell, result: nn.Module, weights: Weights) -> Weights:
+    """The weights to store; ContractError where the model answers otherwise than they will."""
+    networks = context.once(Networks)
+    scored = networks.blank_model()
+    scored.load_state_dict(weights)
     for part in ("forget", "validation"):
-        examples = context.once(Networks).part(part, cell.request)
-        if not torch.isfinite(predict(result, examples)).all():
-            raise ContractError(f"returned a model with non-finite outputs on the {part} set")
+        check_answers(result, scored, networks.part(part, cell.request), part)
+    return scored.state_dict()

@@ -7,6 +7,7 @@ import platform
 import shlex
 import subprocess
 import sys
+from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,12 @@ LIBRARIES = ("torch", "torchvision", "numpy", "scipy", "scikit-learn", "xgboost"
 
 def package_version() -> str:
     return _version("unlearning-bench")
+
+
+@cache
+def versions() -> dict[str, str]:
+    """The versions that decide the last digits of a model: for the record of every artefact."""
+    return {"bench": package_version(), **{name: _version(name) for name in ("torch", "numpy")}}
 
 
 def provenance(device: str) -> dict[str, Any]:

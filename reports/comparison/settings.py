@@ -11,6 +11,7 @@ from bench.results.finished import Finished
 
 LISTS = {"methods", "attacks", "plugins"}  # what is compared, and how: rows and columns, no setting
 NAMED = ("dataset", "scenario", "model")
+DATA = "data"  # the beginning of a hash of their content
 
 
 def differing_settings(runs: Sequence[Finished]) -> dict[str, list[Any]]:
@@ -18,7 +19,7 @@ def differing_settings(runs: Sequence[Finished]) -> dict[str, list[Any]]:
 
     Parameters of a scenario, network or data set count one by one (``scenario.rate``) where all
     runs have the same one, else its spelling as a whole. Runs that do not differ are told apart by
-    their folders' names (``run``).
+    their folders' names (``run``). Different ``data`` under one name are such a setting, too.
     """
     flat = [settings_of(run) for run in runs]
     names = dict.fromkeys(name for settings in flat for name in settings)
@@ -31,6 +32,8 @@ def differing_settings(runs: Sequence[Finished]) -> dict[str, list[Any]]:
     different = {
         name: each for name, each in values.items() if len(set(map(spell_value, each))) > 1
     }
+    if any(name.partition(".")[0] == "dataset" for name in different):
+        different.pop(DATA, None)  # other data are meant
     return different or {"run": [run.folder.resolve().name for run in runs]}
 
 
@@ -46,7 +49,8 @@ def _plain_name(run: Finished, kind: str) -> str:
 def settings_of(run: Finished) -> dict[str, Any]:
     """Every setting of a run that decides its numbers, by its full name."""
     record = run.record
-    settings: dict[str, Any] = {"dataset": _spelled(record, "dataset")}
+    data = record["data"]
+    settings: dict[str, Any] = {"dataset": data["name"], DATA: data["fingerprint"][:8]}
     for key, value in record["config"].items():
         if key in NEUTRAL or key in LISTS or key in NAMED:
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bench.reports.comparison.settings import DATA
 from bench.reports.comparison.several import SHORT, Several
 from bench.reports.notes import BOLD, how_to_read, of_each, unique, warnings
 from bench.reports.tables.grid import Grid, group
@@ -28,6 +29,11 @@ def notes_of(several: Several) -> list[str]:
     counts = [run.record["config"]["models"] for run in several.runs]
     notes = [*several.reading, *unique([how_to_read(count) for count in counts])]
     notes.append(f"{BOLD}; methods are compared within a run only")
+    if DATA in several.settings:
+        notes.append(
+            "the runs name the same data set, but its data differ (see data, a hash of inputs, "
+            "labels and classes): do not compare their numbers"
+        )
     if len(set(counts)) > 1:
         notes.append("the runs differ in N: do not compare numbers over them that depend on N")
     return notes + of_each(dict(zip(several.labels, several.runs, strict=True)), warnings)

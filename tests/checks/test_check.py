@@ -158,7 +158,7 @@ def my_attack(outputs, *, shift: float = 0.0):
         ("float(len(outputs.rows))", "because of the rows beside it"),
         (
             "float(p.logits['forget'].sort())if 0 else float(p.logits['forget'].fill(0) is None)",
-            "changed the outputs",
+            "read-only",
         ),
     ],
 )

@@ -14,7 +14,8 @@ from bench.reports.comparison.figure import Axis
 from bench.reports.comparison.files import several_csv, several_markdown
 from bench.reports.comparison.settings import differing_settings
 from bench.reports.comparison.several import side_by_side
-from bench.reports.comparison.table import grid_of
+from bench.reports.comparison.table import grid_of, notes_of
+from bench.reports.notes import warnings
 from bench.reports.page.several import several_html
 from bench.reports.tables.terminal import terminal
 from bench.results.run import Run
@@ -201,3 +202,31 @@ def test_a_page_to_open_must_be_made(tiny_run, tmp_path, capsys):
     assert main([*asked, "--open"]) == 1
     assert "--open needs the page" in capsys.readouterr().err
     assert not (tmp_path / "new").exists()
+
+
+def test_other_data_under_one_name_are_said(tiny_run, tmp_path):
+    data = tiny_run.record["data"] | {"fingerprint": "0123456789abcdef"}
+    other = Run.load(as_if(tiny_run, tmp_path / "other", data=data))
+    several = side_by_side([tiny_run, other])
+    assert list(several.settings) == ["data"]
+    assert "01234567" in several.settings["data"]
+    assert several.title.endswith("2 runs that differ in data")
+    assert any("its data differ" in note for note in notes_of(several))
+    params = tiny_run.record["settings"]
+    params = params | {"dataset": params["dataset"] | {"side": 16}}
+    named = as_if(tiny_run, tmp_path / "named", data=data, settings=params)
+    assert "data" not in differing_settings([tiny_run, Run.load(named)])
+
+
+def test_models_of_other_versions_are_named_under_the_table(tiny_run, tmp_path):
+    (group,) = tiny_run.record["made_with"]
+    assert group["versions"].keys() == {"bench", "torch", "numpy"}
+    assert group["models"] == 3 * (2 + len(tiny_run.record["rows"]))
+    assert not any("versions" in note for note in warnings(tiny_run))
+    older = {"versions": group["versions"] | {"torch": "1.0"}, "models": 4}
+    unknown = {"versions": {}, "models": 2}
+    mixed = Run.load(as_if(tiny_run, tmp_path / "mixed", made_with=[group, older, unknown]))
+    (note,) = [note for note in warnings(mixed) if note.startswith("versions:")]
+    assert "4 with " in note
+    assert "torch 1.0" in note
+    assert "2 with versions that were not recorded" in note
