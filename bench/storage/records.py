@@ -22,6 +22,7 @@ from bench.storage.archives import array_names, read_arrays
 from bench.storage.files import read_file, write_atomic
 
 SCHEMA_VERSION = 1
+OTHER_SUM = "its checksum does not match"
 OnDamage = Callable[[], object]
 
 
@@ -88,9 +89,9 @@ def read_checked(
     return content
 
 
-def set_aside(damaged: Path, record: Path) -> NoReturn:
+def set_aside(damaged: Path, record: Path, why: str = OTHER_SUM) -> NoReturn:
     """Rename a damaged file to ``*.damaged``, delete its record, and raise DamagedError."""
-    problem = _problem(damaged)
+    problem = _problem(damaged, why)
     aside = damaged.with_name(f"{damaged.name}.damaged")
     try:
         if damaged.exists():
@@ -123,8 +124,8 @@ def _damaged(path: Path, on_damage: OnDamage | None) -> NoReturn:
     raise UserError(f"{_problem(path)}: delete it")
 
 
-def _problem(path: Path) -> str:
-    return f"damaged file {path} (its checksum does not match)"
+def _problem(path: Path, why: str = OTHER_SUM) -> str:
+    return f"damaged file {path} ({why})"
 
 
 def _sha256(content: bytes) -> str:

@@ -170,7 +170,7 @@ class Store:
     def _read_record(self, path: Path) -> dict[str, Any]:
         record = read_record(path, lambda: set_aside(path, path))
         if "payload" in record and not _describes_payload(record["payload"], path.stem):
-            set_aside(path, path)
+            set_aside(path, path, "it describes no file of its own")
         return record
 
     def _payload(self, kind: str, key: str) -> bytes:
