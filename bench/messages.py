@@ -41,14 +41,14 @@ def tell(text: str) -> None:
     """Write a line to standard error; where that is closed or full, nobody can be told."""
     if sys.stderr is not None:
         try:
-            print(printable(text), file=sys.stderr, flush=True)
+            print(printable(text, keep="\n"), file=sys.stderr, flush=True)
         except OSError:
             give_up(sys.stderr)
 
 
 def say(text: str) -> None:
     """Write text and a new line to standard output."""
-    write(printable(text) + "\n")
+    write(printable(text, keep="\n") + "\n")
 
 
 def write(text: str) -> None:

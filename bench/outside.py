@@ -27,18 +27,18 @@ def shown(text: object, longest: int = LONGEST) -> str:
     if len(whole) > longest:
         half = longest // 2
         whole = f"{whole[:half]}... ({len(whole):,} characters) ...{whole[-half:]}"
-    return _escape(whole)
+    return printable(whole)
 
 
-def printable(text: str) -> str:
-    """A message, of one line or several, as a terminal may be given it: only new lines stay."""
-    return text if text.isprintable() else "\n".join(map(_escape, text.split("\n")))
-
-
-def _escape(line: str) -> str:
+def printable(text: str, keep: str = "") -> str:
+    """The whole text with everything escaped that is neither printable nor one of ``keep``."""
+    if text.isprintable():
+        return text
     return "".join(
-        letter if letter.isprintable() else letter.encode("unicode_escape").decode("ascii")
-        for letter in line
+        letter
+        if letter.isprintable() or letter in keep
+        else letter.encode("unicode_escape").decode("ascii")
+        for letter in text
     )
 
 

@@ -126,13 +126,11 @@ def run(
 
 def _run_until(config: Config, stop: Stop, quiet: bool) -> None:
     """Make a run up to a stage, and print the command that continues it."""
-    from bench.config.load import CONFIG
     from bench.engine.run import run_until
+    from bench.results.manifest import resume
 
     folder = run_until(config, stop.value, quiet)
-    command = f"bench run --config {folder / CONFIG}"
-    if stop is Stop.predict:
-        command = f"bench score {folder}"
+    command = f"bench score {folder}" if stop is Stop.predict else resume(folder)
     say(f"stopped after {stop.value}; continue here or with a copy of {config.out}: {command}")
 
 
@@ -212,8 +210,10 @@ def report(
     show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Print tables, and write them with figures and an offline page; computes no score."""
+    from bench.config.load import CONFIG
     from bench.reports.console import show_run, show_several
     from bench.results.find import find_run, newest_finished, refuse_unfinished
+    from bench.results.manifest import is_edited
     from bench.results.run import Run
 
     chosen = _formats(formats)
@@ -225,6 +225,11 @@ def report(
         log.warning("some runs are named more than once; each is taken once")
     finished = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in finished]
+    for run in loaded:
+        if is_edited(run.folder, run.record["config"]):
+            log.warning(
+                "%s was edited after the run; this is the run as it was", run.folder / CONFIG
+            )
     if len(loaded) > 1:
         page = show_several(loaded, Path(out), to, chosen)
     else:

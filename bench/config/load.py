@@ -12,8 +12,9 @@ from pydantic import ValidationError
 
 from bench.config.limits import explain_error, may_be_none
 from bench.config.schema import Config, known_keys
-from bench.config.spelling import NONE, parse_value, spell_value, unknown
+from bench.config.spelling import NONE, parse_value, spell_value, split_list, unknown
 from bench.errors import UserError
+from bench.outside import shown
 
 CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
 RECIPES = Path(__file__).parent.parent / "configs"
@@ -43,12 +44,24 @@ def load_config(
     values = read_recipe(recipe) if recipe else {}
     if recipe and Path(recipe).name == CONFIG and (results := results_of(Path(recipe).parent)):
         values["out"] = str(results)
+        _refuse_unnamed_plugins(recipe, values.get("plugins"), typed)
     for key, value in typed.items():
         _assign(values, key, None if value == NONE and _accepts_none(key) else value)
     try:
         return Config.model_validate(values)
     except ValidationError as error:
         raise UserError(_explain(error)) from None
+
+
+def _refuse_unnamed_plugins(recipe: str, plugins: Any, typed: Mapping[str, Any]) -> None:
+    """Raise UserError where a run's own folder, which anybody may have sent, names plugins."""
+    if plugins and "plugins" not in typed:
+        files = split_list(plugins) if isinstance(plugins, str) else plugins
+        named = " ".join(f"--plugin {file}" for file in files)
+        raise UserError(
+            f"{shown(recipe)} names plugins, whose code would be executed: if you trust them, name "
+            f"them yourself: {shown(named)}"
+        )
 
 
 def merge_typed(overrides: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

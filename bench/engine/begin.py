@@ -17,13 +17,12 @@ from bench.plugins.attack import refuse_overlaps
 from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
-from bench.results.manifest import Manifest, write_manifest
+from bench.results.manifest import Manifest, digest, write_manifest
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.storage.files import write_atomic
 from bench.storage.provenance import provenance
-from bench.storage.store import content_key
 
 log = logging.getLogger(__name__)
 
@@ -67,8 +66,8 @@ def run_folder(context: Context) -> Path:
     """Where a run's records go: readable, and another one for any other configuration."""
     config, data = context.config, context.data
     name = f"{data.name}-{context.scenario.label}-{config.models}"
-    digest = content_key(config=config.identity(), data=data.fingerprint)[:8]
-    return Path(config.out) / RUNS / f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest}"
+    name = f"{re.sub(r'[^A-Za-z0-9.]+', '-', name)}-{digest(config, data.fingerprint)}"
+    return Path(config.out) / RUNS / name
 
 
 def write_beginning(context: Context, cells: Sequence[Cell]) -> tuple[Path, Manifest]:

@@ -6,17 +6,24 @@ results can be scored and read on any machine, without the data set and without 
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from pydantic import ValidationError
+
 from bench.config.load import CONFIG, read_recipe, results_of
 from bench.config.schema import Config
 from bench.errors import UserError
+from bench.outside import reading, shown
+from bench.results.shape import ManifestShape, check_shape
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.storage.records import read_record, write_record
+from bench.storage.store import content_key
 
 MANIFEST = "manifest.json"
 
@@ -60,6 +67,7 @@ def read_manifest(folder: Path) -> Manifest:
     if not file.is_file():
         raise _incomplete(folder, f"{folder} does not say what it consists of (no {MANIFEST})")
     record = read_record(file, lambda: _refuse_damaged(folder))
+    check_shape(ManifestShape, record, file, f"make it with: {resume(folder, until='predict')}")
     keys = {
         replace(Cell(**cell), member=int(member)): key
         for cell, members in record["keys"]
@@ -77,8 +85,19 @@ def _refuse_damaged(folder: Path) -> None:
 
 
 def _incomplete(folder: Path, what: str) -> UserError:
-    command = f"bench run --config {folder / CONFIG} --until predict"
+    command = resume(folder, until="predict")
     return UserError(f"{what}: make it where the data set is, with: {command}")
+
+
+def resume(folder: Path, until: str = "") -> str:
+    """The command that goes on with a run; it names the run's plugins, as the user has to."""
+    try:
+        plugins = stored_config(folder).plugins
+    except UserError:
+        plugins = []
+    named = "".join(f" --plugin {shlex.quote(file)}" for file in plugins)
+    stop = f" --until {until}" if until else ""
+    return f"bench run --config {shlex.quote(str(folder / CONFIG))}{named}{stop}"
 
 
 def stored_context(
@@ -101,8 +120,45 @@ def stored_config(folder: Path) -> Config:
             f"{folder} lies in no results folder: its models' outputs are in OUT/store beside "
             "OUT/runs/NAME, so copy the whole of OUT"
         )
-    config = Config.model_validate(read_recipe(str(folder / CONFIG)))
-    return config.model_copy(update={"out": str(out)})
+    return _read_config(folder).model_copy(update={"out": str(out)})
+
+
+def _read_config(folder: Path) -> Config:
+    """The configuration that a run's folder holds; UserError where it is none."""
+    file = folder / CONFIG
+    with reading(file, "the configuration of a run"):
+        return Config.model_validate(read_recipe(str(file)))
+
+
+def digest(config: Config, fingerprint: str) -> str:
+    """What the name of a run's folder ends in: another one for other settings or data."""
+    return content_key(config=config.identity(), data=fingerprint)[:8]
+
+
+def refuse_edited(folder: Path, fingerprint: str) -> None:
+    """Raise UserError where the configuration is not the one that the folder's name stands for.
+
+    ``fingerprint``: of the data that the run was made of. A folder that the user renamed to
+    something without a digest cannot be checked.
+    """
+    name = folder.resolve().name
+    stated = re.search(r"-([0-9a-f]{8})$", name)
+    if stated and stated[1] != digest(stored_config(folder), fingerprint):
+        raise UserError(
+            f"{shown(folder / CONFIG)} was edited, or is of another version: it is not the "
+            f"configuration of the run {shown(name)}; undo the change, or make the other run with: "
+            f"{resume(folder)}"
+        )
+
+
+def is_edited(folder: Path, recorded: Mapping[str, Any]) -> bool:
+    """Whether the configuration in a folder differs from the one that its record was made with."""
+    if not (folder / CONFIG).exists():
+        return False
+    try:
+        return _read_config(folder).identity() != Config.model_validate(recorded).identity()
+    except (UserError, ValidationError):
+        return True
 
 
 def missing_cells(context: Context, manifest: Manifest) -> list[Cell]:

@@ -11,16 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from bench.errors import UserError
+from bench.outside import reading
 from bench.plugins.outputs import Population, Scores
-from bench.plugins.scores import from_record
+from bench.plugins.scores import check_scores, from_record
 from bench.results.finished import Comparison
 from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
+from bench.results.shape import RunShape, check_shape
 from bench.stages.gather import StoredOutputs
 from bench.storage.records import read_checked, read_record, unpack_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_ARRAYS = 2**28  # bytes of arrays beside a record
 
 
 @dataclass(frozen=True)
@@ -45,13 +49,12 @@ class Run:
                 f"{folder} holds no run (no {RECORD}): name a folder that bench run made"
             )
         record = read_record(folder / RECORD, lambda: _refuse_damaged(folder, RECORD))
-        arrays = {
-            name: unpack_arrays(
-                read_checked(folder / name, record[kind], partial(_refuse_damaged, folder, name))
-            )
-            for kind, name in (("curves", CURVES), ("extras", EXTRAS))
-        }
-        return cls(folder, record, from_record(record, arrays[CURVES]), arrays[EXTRAS])
+        check_shape(RunShape, record, folder / RECORD, f"make it anew with: {_remake(folder)}")
+        arrays = {name: _read_arrays(folder, name, record) for name in (CURVES, EXTRAS)}
+        with reading(folder / RECORD, "the record of a run"):
+            scores = from_record(record, arrays[CURVES])
+            check_scores(str(folder / RECORD), scores)
+        return cls(folder, record, scores, arrays[EXTRAS])
 
     @property
     def failed(self) -> dict[str, list[dict[str, Any]]]:
@@ -116,9 +119,22 @@ class Run:
         return rows[row]
 
 
+def _read_arrays(folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays in a file beside a record."""
+    description = record[Path(name).stem]
+    if description["bytes"] > MOST_ARRAYS:
+        raise UserError(f"{folder / name} has more than {MOST_ARRAYS:,} bytes: no run writes those")
+    content = read_checked(folder / name, description, partial(_refuse_damaged, folder, name))
+    with reading(folder / name, "arrays of a run"):
+        return unpack_arrays(content)
+
+
 def _refuse_damaged(folder: Path, name: str) -> None:
-    home = folder.parent if folder.name.startswith(REQUEST) else folder
     raise UserError(
-        f"damaged file {folder / name} (its checksum does not match): make it anew with: bench "
-        f"score {home}"
+        f"damaged file {folder / name} (its checksum does not match): make it anew with: "
+        f"{_remake(folder)}"
     )
+
+
+def _remake(folder: Path) -> str:
+    return f"bench score {folder.parent if folder.name.startswith(REQUEST) else folder}"

@@ -15,12 +15,16 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".tmp-{uuid.uuid4().hex}")
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a file; raises UserError if it cannot be read."""
+def read_file(path: Path, most: int | None = None) -> bytes:
+    """The content of a file; raises UserError if it cannot be read or has more bytes than ``most``."""
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(-1 if most is None else most + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {_reason(error)}") from error
+    if most is not None and len(content) > most:
+        raise UserError(f"cannot read {path}: it has more than {most:,} bytes")
+    return content
 
 
 def write_atomic(path: Path, content: bytes) -> None:

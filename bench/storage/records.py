@@ -17,9 +17,12 @@ from typing import Any, NoReturn
 import numpy as np
 
 from bench.errors import DamagedError, UserError
+from bench.outside import refuse_special, shown
 from bench.storage.files import read_file, write_atomic
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 2**26  # of a record
+MOST_PARTS = 10**6  # lists and tables in a record: each takes much more memory than its text
 OnDamage = Callable[[], object]
 
 
@@ -48,9 +51,13 @@ def read_record(path: Path, on_damage: OnDamage | None = None) -> dict[str, Any]
     Raises
     ------
     UserError
-        The file cannot be read, is damaged, or was written by a newer version.
+        The file cannot be read, is damaged, has more content than any record, or was written by a
+        newer version.
     """
-    text = read_file(path)
+    refuse_special(path)  # a pipe would block for ever, and a device may never end
+    text = read_file(path, MOST_BYTES)
+    if text.count(b"[") + text.count(b"{") > MOST_PARTS:
+        raise UserError(f"cannot read {shown(path)}: it has more than {MOST_PARTS:,} lists")
     try:
         content = json.loads(text)
         check, schema = content.pop("check", None), content["schema_version"]
@@ -59,7 +66,7 @@ def read_record(path: Path, on_damage: OnDamage | None = None) -> dict[str, Any]
         # the number is ours again, then the number itself is what was damaged.
         ours = content | {"schema_version": SCHEMA_VERSION}
         is_newer = schema > SCHEMA_VERSION and (is_whole or check != _sha256(canonical_json(ours)))
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         is_whole = is_newer = False
     if is_newer:
         raise UserError(
@@ -79,9 +86,14 @@ def describe_file(path: Path, content: bytes) -> dict[str, Any]:
 def read_checked(
     path: Path, description: Mapping[str, Any], on_damage: OnDamage | None = None
 ) -> bytes:
-    """The content of a file that a record describes; ``on_damage`` as for ``read_record``."""
-    content = read_file(path) if path.exists() else b""
-    if _sha256(content) != description["sha256"]:
+    """The content of a file that a record describes; ``on_damage`` as for ``read_record``.
+
+    Of a file of another size, nothing is read.
+    """
+    refuse_special(path)
+    has_size = path.is_file() and path.stat().st_size == description["bytes"]
+    content = read_file(path) if has_size else b""
+    if not has_size or _sha256(content) != description["sha256"]:
         _damaged(path, on_damage)
     return content
 
@@ -122,7 +134,7 @@ def _damaged(path: Path, on_damage: OnDamage | None) -> NoReturn:
 
 
 def _problem(path: Path) -> str:
-    return f"damaged file {path} (its checksum does not match)"
+    return f"damaged file {shown(path)} (its checksum does not match)"
 
 
 def _sha256(content: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.outside import reading
 from bench.storage.files import require_writable, write_atomic
 from bench.storage.records import (
     canonical_json,
@@ -34,7 +36,8 @@ if TYPE_CHECKING:
 
 Packed = dict[str, bytes]
 LEFTOVER_SECONDS = 24 * 3600
-LEFTOVERS = (".tmp-*", "*.lock", "*.lock.*")  # of killed runs; filelock adds to a lock's name
+# Files of killed runs, by our names alone: the folder may be a link to anywhere.
+LEFTOVER = re.compile(r"\.tmp-[0-9a-f]{32}|[0-9a-f]{32}\.lock(\..*)?")  # filelock adds to a name
 
 
 def content_key(**ingredients: Any) -> str:
@@ -51,7 +54,9 @@ class Store:
     def open(self) -> Store:
         """Check that the folder can be written, and delete what killed runs left there."""
         require_writable(self.folder)
-        for leftover in (file for pattern in LEFTOVERS for file in self.folder.rglob(pattern)):
+        for leftover in (*self.folder.glob(".tmp-*"), *self.folder.glob("*/??/*")):
+            if not LEFTOVER.fullmatch(leftover.name):
+                continue
             with contextlib.suppress(OSError):
                 if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
                     leftover.unlink()
@@ -68,7 +73,7 @@ class Store:
         payload = self._read_record(path).get("payload")
         if payload:
             file = path.with_name(payload["file"])
-            if not file.exists() or file.stat().st_size != payload["bytes"]:
+            if not file.is_file() or file.stat().st_size != payload["bytes"]:
                 set_aside(file, path)
         return True
 
@@ -82,13 +87,15 @@ class Store:
 
     def arrays(self, kind: str, key: str) -> dict[str, np.ndarray]:
         """The arrays of an artefact that exists."""
-        return unpack_arrays(self._payload(kind, key))
+        with reading(self._path(kind, key, ".npz"), "arrays of the store"):
+            return unpack_arrays(self._payload(kind, key))
 
     def tensors(self, kind: str, key: str) -> dict[str, torch.Tensor]:
         """The tensors of an artefact that exists, on the CPU."""
         from safetensors.torch import load
 
-        return load(self._payload(kind, key))
+        with reading(self._path(kind, key, ".safetensors"), "weights of the store"):
+            return load(self._payload(kind, key))
 
     def write(self, kind: str, key: str, record: Mapping[str, Any], **arrays: np.ndarray) -> None:
         """Store a record, with its arrays if it has any."""
@@ -164,10 +171,26 @@ class Store:
         self.failure_path(kind, key).unlink(missing_ok=True)
 
     def _read_record(self, path: Path) -> dict[str, Any]:
-        return read_record(path, lambda: set_aside(path, path))
+        record = read_record(path, lambda: set_aside(path, path))
+        if not _is_described(path, record.get("payload")):
+            set_aside(path, path)
+        return record
 
     def _payload(self, kind: str, key: str) -> bytes:
         path = self._path(kind, key, ".json")
         payload = self._read_record(path)["payload"]
         file = path.with_name(payload["file"])
         return read_checked(file, payload, lambda: set_aside(file, path))
+
+
+def _is_described(path: Path, payload: Any) -> bool:
+    """Whether a record describes a payload in the way we do, and one that lies beside it."""
+    if payload is None:
+        return True
+    names = {path.with_suffix(suffix).name for suffix in (".npz", ".safetensors")}
+    return (
+        isinstance(payload, dict)
+        and payload.get("file") in names
+        and isinstance(payload.get("bytes"), int)
+        and isinstance(payload.get("sha256"), str)
+    )

@@ -8,7 +8,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from bench.outside import printable
 from bench.reports.tables.grid import Grid
 from bench.reports.tables.text import rank_table
 from bench.results.finished import Finished
@@ -32,7 +31,7 @@ def terminal(grid: Grid, width: int = 190) -> list[Table]:
     narrow, lines = width < ROOMY, list(grid.lines)
     names = [*grid.settings, "method"]
     leading = [
-        (name, [_name([*line.settings, line.row][place]) for line in lines])
+        (name, [Text([*line.settings, line.row][place]) for line in lines])
         for place, name in enumerate(names)
     ]
     columns = [
@@ -58,7 +57,7 @@ def rank_terminal(run: Finished, width: int = 190) -> list[Table]:
     ranking = rank_table(run, short=width < ROOMY)
     if ranking is None:
         return []
-    leading = [("method", [_name(str(row)) for row in ranking.index])]
+    leading = [("method", [Text(str(row)) for row in ranking.index])]
     columns = [(name, [Text(str(rank)) for rank in ranks]) for name, ranks in ranking.items()]
     return [_table(leading, part, width < ROOMY) for part in _parts(leading, columns, width)]
 
@@ -98,18 +97,13 @@ def _table(leading: Columns, columns: Columns, narrow: bool, rules: Sequence[int
     folds = narrow or len(leading) > 1
     for name, _cells in leading:  # a Text: brackets are no markup
         table.add_column(
-            _name(name), overflow="fold", max_width=NAME if folds else None, no_wrap=not folds
+            Text(name), overflow="fold", max_width=NAME if folds else None, no_wrap=not folds
         )
     for name, _cells in columns:
-        table.add_column(_name(name), justify="right", overflow="fold")
+        table.add_column(Text(name), justify="right", overflow="fold")
     for place, texts in enumerate(zip(*(cells for _, cells in leading + columns), strict=True)):
         table.add_row(*texts, end_section=place in rules)
     return table
-
-
-def _name(text: str) -> Text:
-    """A name, which comes from whoever made the run, as a terminal may be given it."""
-    return Text(printable(text))
 
 
 def _cell(cell: Shown, narrow: bool) -> Text:
