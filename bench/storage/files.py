@@ -16,7 +16,7 @@ def temporary_beside(path: Path) -> Path:
 
 
 def read_file(path: Path, most: int | None = None) -> bytes:
-    """The content of a file; raises UserError if it cannot be read or has more bytes than ``most``."""
+    """The content of a file; UserError if it cannot be read or has more bytes than ``most``."""
     try:
         with path.open("rb") as file:
             content = file.read(-1 if most is None else most + 1)

@@ -190,7 +190,7 @@ def _is_described(path: Path, payload: Any) -> bool:
     names = {path.with_suffix(suffix).name for suffix in (".npz", ".safetensors")}
     return (
         isinstance(payload, dict)
-        and payload.get("file") in names
+        and str(payload.get("file")) in names
         and isinstance(payload.get("bytes"), int)
         and isinstance(payload.get("sha256"), str)
     )

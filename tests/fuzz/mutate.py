@@ -131,7 +131,9 @@ def change_value(rng: random.Random, value: Any) -> Any:
 
 def _places(value: Any) -> Iterator[tuple[Any, Any]]:
     """Every place in a value that may be set: what holds it, and its key or index."""
+    if not isinstance(value, dict | list):
+        return
     inside = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in list(inside) if isinstance(value, dict | list) else ():
+    for key, item in list(inside):
         yield value, key
         yield from _places(item)

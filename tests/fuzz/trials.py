@@ -17,9 +17,9 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 from tests.fuzz.kind import Given, Kind
-from tests.fuzz.watch import SECONDS, Verdict, limit_memory, watch
+from tests.fuzz.watch import PATIENCE, Verdict, limit_memory, watch
 
-PATIENCE = 3 * SECONDS  # after which a process that tries one input is ended
+LOST = 2 * PATIENCE  # seconds after which a process that tries one input is ended
 START_SECONDS = 300.0  # of a process, with what all trials start from
 
 
@@ -111,7 +111,7 @@ class Worker:
         try:
             while self.left and self.pipe.poll(0.0 if verdicts else 0.05):
                 number, verdict = self.pipe.recv()
-                self.deadline = time.monotonic() + PATIENCE
+                self.deadline = time.monotonic() + LOST
                 if number >= 0:
                     self.left = self.left[1:]
                     verdicts.append((number, verdict))
@@ -127,7 +127,7 @@ class Worker:
         detail = f"the process ended with {self.process.exitcode}"
         if self.left:
             self._start()
-        return number, Verdict(outcome, detail, PATIENCE if outcome == "hang" else 0.0)
+        return number, Verdict(outcome, detail, LOST if outcome == "hang" else 0.0)
 
     def stop(self) -> None:
         """End the process."""

@@ -17,7 +17,8 @@ from typing import Any
 from bench.errors import UserError
 from tests.fuzz.kind import Given, Kind
 
-SECONDS, BYTES = 10.0, 2**30  # what one input may take
+SECONDS, BYTES = 10.0, 2**30  # of a processor, and of memory: what one input may take
+PATIENCE = 3 * SECONDS  # by the clock: what waits that long would wait for ever
 LONGEST = 3000  # characters of a message
 RUNS = {  # events of Python that no input may cause
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty",
@@ -59,8 +60,11 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
     if event in RUNS:
         _events.append(f"{event} {arguments!r:.300}")
     elif (event == "open" and _opens_to_write(*arguments[1:3])) or event in WRITES:
-        paths = arguments[{"open": 0, "os.symlink": 1}.get(event, 0) : 1 if event == "open" else 2]
-        for path in (path for path in paths if isinstance(path, str | bytes | os.PathLike)):
+        first, last = int(event == "os.symlink"), 1 if event == "open" else 2
+        paths = [
+            path for path in arguments[first:last] if isinstance(path, str | bytes | os.PathLike)
+        ]
+        for path in paths:
             whole = os.path.realpath(os.fsdecode(path))
             if not whole.startswith((*_allowed, *HARMLESS)):
                 _events.append(f"wrote {whole!r:.300} ({event})")
@@ -90,10 +94,10 @@ def recording(folder: Path, home: Path) -> Iterator[list[str]]:
 def watch(kind: Kind, given: Given, folder: Path, home: Path) -> Verdict:
     """Try one input in ``folder`` and judge what happens."""
     _forget_peak()
-    before, start = _peak(), time.monotonic()
+    before, start = _peak(), time.process_time()
     with recording(folder, home) as events:
         verdict = _attempt(kind, given, folder)
-    seconds, grown = time.monotonic() - start, _peak() - before
+    seconds, grown = time.process_time() - start, _peak() - before
     outcome, detail = verdict.outcome, verdict.detail
     if events or any(folder.rglob(CANARY)):
         outcome, detail = "executed", "; ".join(events) or "a file said so"
@@ -132,7 +136,7 @@ def _alarm() -> Iterator[None]:
         raise TooSlowError
 
     before = signal.signal(signal.SIGALRM, ring)
-    signal.setitimer(signal.ITIMER_REAL, SECONDS, 1.0)  # again, where a library swallows it
+    signal.setitimer(signal.ITIMER_REAL, PATIENCE, 1.0)  # again, where a library swallows it
     try:
         yield
     finally:
