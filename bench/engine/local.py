@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from bench.data.workers import parallel
 from bench.engine.execute import execute, execute_in_worker, make_and_store
 from bench.engine.graph import Group
 from bench.engine.progress import Report
@@ -95,7 +96,7 @@ class Batch:
             return
         machine = self.cluster.address if self.cluster else host()
         turn = self.context.store.lock_path("alone", content_key(machine=machine))
-        while not self.locks.take(turn):
+        while not self.locks.take(turn, "what runs alone on this machine"):
             time.sleep(PAUSE_SECONDS)
         try:
             yield from self._make_until_stored(cells)
@@ -127,7 +128,7 @@ class Batch:
         """Cells to make now. Errors are put aside: joblib would lose what its thread raises."""
         try:
             for cell in cells:
-                if not self.locks.take(self._lock_path(cell)):
+                if not self.locks.take(self._lock_path(cell), str(cell)):
                     elsewhere.append(cell)
                 elif self.context.has(cell):
                     self.locks.release(self._lock_path(cell))
@@ -164,11 +165,11 @@ def in_processes(context: Context, cells: Iterator[Cell], alone: bool) -> Iterat
             execute(context, cell, alone)
             yield cell
         return
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
-    parallel = Parallel(n_jobs=networks.jobs, batch_size=1, return_as="generator_unordered")
+    run = parallel(networks.jobs, batch_size=1, return_as="generator_unordered")
     known = networks.settled_config, context.token
-    yield from parallel(delayed(execute_in_worker)(*known, cell, alone) for cell in cells)
+    yield from run(delayed(execute_in_worker)(*known, cell, alone) for cell in cells)
 
 
 def release_workers() -> None:
