@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from bench.config.schema import Config
 from bench.engine.begin import check, check_backend, run_folder, warn_of_differences
+from bench.engine.execute import is_made
 from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
 from bench.engine.graph import Group, open_context, plan
 from bench.engine.recover import recovering
@@ -48,7 +49,7 @@ def _group_lines(context: Context, group: Group, forecast: Forecast) -> Iterator
     for cell in group.cells:
         rows.setdefault((cell.row, cell.attack), []).append(cell)
     for (row, attack), cells in rows.items():
-        missing = [cell for cell in cells if not context.has(cell)]
+        missing = [cell for cell in cells if not is_made(context, cell)]
         name = f"{row} for {attack}" if attack else row
         unit = "cell, " if len(cells) == 1 else "cells,"
         stored = len(cells) - len(missing)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from functools import lru_cache
 
 from bench.config.schema import Config
@@ -11,6 +12,8 @@ from bench.stages.context import Context
 from bench.stages.networks import warm_up
 from bench.training.devices import one_thread
 from bench.training.memory import give_back, keep_freed
+
+log = logging.getLogger(__name__)
 
 
 def execute(context: Context, cell: Cell, alone: bool) -> None:
@@ -26,15 +29,31 @@ def execute(context: Context, cell: Cell, alone: bool) -> None:
     give_back()  # between cells nothing is kept, or an idle worker would seem to leak
 
 
+def is_made(context: Context, cell: Cell) -> bool:
+    """Whether a cell is stored, with its time where the configuration wants that taken."""
+    if not context.has(cell):
+        return False
+    is_timed = context.stages[cell.stage].timed and cell.member < context.config.timed
+    return not is_timed or context.record(cell)["cost"]["time_s"] is not None
+
+
 def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
-    """Make one cell and store what comes of it, or the reason why it failed."""
-    key = context.key(cell)
+    """Make one cell and store what comes of it, or the reason why it failed.
+
+    Of a cell that is stored already, only the costs are new: other cells were made of its weights.
+    """
+    key, is_stored = context.key(cell), context.has(cell)
     try:
         artefact = context.stages[cell.stage].make(context, cell, alone)
     except CellFailedError as failure:
-        context.store.write_failure(cell.stage, key, failure.record)
+        if is_stored:
+            log.warning(f"{cell} is stored, but could not be timed: {failure}")
+        else:
+            context.store.write_failure(cell.stage, key, failure.record)
         return
-    if artefact.tensors:
+    if is_stored:
+        context.store.replace_costs(cell.stage, key, artefact.record)
+    elif artefact.tensors:
         context.store.write_tensors(cell.stage, key, artefact.record, artefact.tensors)
     else:
         context.store.write(cell.stage, key, artefact.record, **artefact.arrays)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Protocol
 
 from bench.data.workers import parallel
-from bench.engine.execute import execute, execute_in_worker, make_and_store
+from bench.engine.execute import execute, execute_in_worker, is_made, make_and_store
 from bench.engine.graph import Group
 from bench.engine.progress import Report
 from bench.stages.cell import Cell
@@ -43,7 +43,7 @@ def make_group(
     stage = group.stage
     if stage.reads_outputs_only:
         context.settle(group.cells)
-    missing = runnable(context, [cell for cell in group.cells if not context.has(cell)])
+    missing = runnable(context, [cell for cell in group.cells if not is_made(context, cell)])
     if not missing:
         return
     timed = context.config.timed if stage.timed else 0
@@ -130,7 +130,7 @@ class Batch:
             for cell in cells:
                 if not self.locks.take(self._lock_path(cell), str(cell)):
                     elsewhere.append(cell)
-                elif self.context.has(cell):
+                elif is_made(self.context, cell):
                     self.locks.release(self._lock_path(cell))
                     stored.append(cell)
                 else:

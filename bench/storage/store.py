@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     import torch
 
 Packed = dict[str, bytes]
+COSTS = ("cost", "carry_cost")  # what a record says of work, not of its result
 LEFTOVER_SECONDS = 24 * 3600
 # Files of killed runs, by our names alone: the folder may be a link to anywhere.
 LEFTOVER = re.compile(r"\.tmp-[0-9a-f]{32}|[0-9a-f]{32}\.lock(\..*)?")  # filelock adds to a name
@@ -110,6 +111,15 @@ class Store:
 
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         self._write(kind, key, record, (".safetensors", save(on_cpu)))
+
+    def replace_costs(self, kind: str, key: str, measured: Mapping[str, Any]) -> None:
+        """Put the costs of a new measurement into the record of an artefact, which stays as it is.
+
+        ``measured``: a record of the same artefact; all but its costs is ignored.
+        """
+        costs = {name: measured[name] for name in COSTS if name in measured}
+        stored = self.record(kind, key) | costs
+        write_record(self._path(kind, key, ".json"), stored)
 
     def write_failure(self, kind: str, key: str, record: Mapping[str, Any]) -> None:
         """Store why an artefact could not be made. A failure does not count as an artefact."""
