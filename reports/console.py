@@ -10,6 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from bench.errors import UserError
 from bench.messages import say, write
 from bench.reports.comparison.several import Several, requests_of, side_by_side
 from bench.reports.comparison.table import grid_of, notes_of
@@ -29,7 +30,7 @@ def show_run(
 ) -> Path | None:
     """Write a run's report and print its table, footnotes and where the files are."""
     written = write_report(
-        run, Path(folder) if folder else run.folder / "report", formats or FORMATS
+        run, _own_folder(run) if folder is None else Path(folder), formats or FORMATS
     )
     console = _console()
     in_turn = len(run.requests) > 1
@@ -48,6 +49,16 @@ def show_run(
     for table in ranking:
         _print(table, console)
     return _name_files(written)
+
+
+def _own_folder(run: Finished) -> Path:
+    """Where a run's report goes: into its folder, which anybody may have sent."""
+    folder = run.folder / "report"
+    if folder.is_symlink():
+        raise UserError(
+            f"{folder} is a link to {folder.resolve()}: delete it, or name a folder (--to)"
+        )
+    return folder
 
 
 def show_several(

@@ -15,7 +15,7 @@ import logging
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -107,13 +107,16 @@ def run(
     """Train, unlearn, predict, score and report; finished work is never repeated."""
     with _interruptible():  # the imports, too: they take a second
         from bench.plugins.resolve import resolve_config
+        from bench.storage.files import writing_nothing
 
-        resolved = resolve_config(given_options(options), config, settings or ())
-        if dry_run:
-            from bench.engine.dry_run import describe_plan
+        with writing_nothing() if dry_run else nullcontext():
+            resolved = resolve_config(given_options(options), config, settings or ())
+            if dry_run:
+                from bench.engine.dry_run import describe_plan
 
-            say(describe_plan(resolved))
-        elif until:
+                say(describe_plan(resolved))
+                return
+        if until:
             _run_until(resolved, until, quiet)
         else:
             from bench.engine.local import release_workers

@@ -159,8 +159,9 @@ class ManifestShape(Shape):
 
 def check_shape(shape: type[Shape], record: Mapping[str, Any], file: Path, advice: str) -> None:
     """Raise UserError, which ends in ``advice``, where a record lacks what its readers rely on."""
+    text = json.dumps(record, ensure_ascii=False).encode(errors="replace")  # names of any bytes
     try:
-        shape.model_validate_json(json.dumps(record))
+        shape.model_validate_json(text)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))

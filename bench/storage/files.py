@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from bench.errors import UserError
+
+_writes: ContextVar[bool] = ContextVar("writes", default=True)
+
+
+@contextmanager
+def writing_nothing() -> Iterator[None]:
+    """Within this context no file is written, not even the byte code of a plugin: for dry runs."""
+    token, byte_code = _writes.set(False), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        _writes.reset(token)
+        sys.dont_write_bytecode = byte_code
+
+
+def may_write() -> bool:
+    """Whether files may be written here."""
+    return _writes.get()
 
 
 def temporary_beside(path: Path) -> Path:
@@ -65,6 +88,8 @@ def refuse_unwritable(folder: Path) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it."""
+    if not may_write():
+        raise RuntimeError(f"a dry run writes nothing, not even {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:

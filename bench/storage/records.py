@@ -18,7 +18,7 @@ import numpy as np
 
 from bench.errors import DamagedError, UserError
 from bench.outside import refuse_special, shown
-from bench.storage.files import read_file, write_atomic
+from bench.storage.files import may_write, read_file, write_atomic
 
 SCHEMA_VERSION = 1
 MOST_BYTES = 2**26  # of a record
@@ -101,6 +101,8 @@ def read_checked(
 def set_aside(damaged: Path, record: Path) -> NoReturn:
     """Rename a damaged file to ``*.damaged``, delete its record, and raise DamagedError."""
     problem = _problem(damaged)
+    if not may_write():
+        raise DamagedError(f"{problem}; bench run computes it again")
     aside = damaged.with_name(f"{damaged.name}.damaged")
     try:
         if damaged.exists():

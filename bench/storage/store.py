@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from bench.errors import DamagedError
 from bench.outside import reading
-from bench.storage.files import require_writable, write_atomic
+from bench.storage.files import may_write, require_writable, write_atomic
 from bench.storage.records import (
     canonical_json,
     describe_file,
@@ -71,11 +72,12 @@ class Store:
         path = self._path(kind, key, ".json")
         if not path.exists():
             return False
-        payload = self._read_record(path).get("payload")
-        if payload:
-            file = path.with_name(payload["file"])
-            if not file.is_file() or file.stat().st_size != payload["bytes"]:
-                set_aside(file, path)
+        try:
+            self._check_size(path)
+        except DamagedError:
+            if may_write():
+                raise
+            return False  # a dry run leaves the file where it is
         return True
 
     def has_record(self, kind: str, key: str) -> bool:
@@ -185,6 +187,13 @@ class Store:
         if not _is_described(path, record.get("payload")):
             set_aside(path, path)
         return record
+
+    def _check_size(self, path: Path) -> None:
+        payload = self._read_record(path).get("payload")
+        if payload:
+            file = path.with_name(payload["file"])
+            if not file.is_file() or file.stat().st_size != payload["bytes"]:
+                set_aside(file, path)
 
     def _payload(self, kind: str, key: str) -> bytes:
         path = self._path(kind, key, ".json")
