@@ -43,7 +43,7 @@ class Records(Kind):
         train = {"epochs": 3, "batch_size": 32}
         config = {**TINY, **changes, "train": train, "out": str(home / "results")}
         run = bench.run(load_config(config), quiet=True)
-        call(["report", str(run.folder)])
+        call(["report", str(run.folder), "--format", TEXTS])
         shutil.rmtree(run.folder / "report")
         _home[:] = [home / "results"]
 
