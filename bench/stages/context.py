@@ -19,6 +19,7 @@ import numpy as np
 from bench.config.folders import places
 from bench.config.schema import Config
 from bench.data.split import Split
+from bench.outside import reading
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.dataset import Data
@@ -173,7 +174,8 @@ class Context:
         """Who is trained on, tested and forgotten: as stored, or drawn now, writing nothing."""
         cell = Cell("split")
         if self.has(cell):
-            return Split.restored(self.record(cell), self.arrays(cell))
+            with reading(self.store.folder, "a store with the split of a run"):
+                return Split.restored(self.record(cell), self.arrays(cell))
         artefact = self.stages[cell.stage].make(self, cell, alone=False)
         return Split.restored(artefact.record, artefact.arrays)
 

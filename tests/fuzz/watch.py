@@ -18,7 +18,7 @@ from bench.errors import UserError
 from tests.fuzz.kind import Given, Kind
 
 SECONDS, BYTES = 10.0, 2**30  # of a processor, and of memory: what one input may take
-PATIENCE = 3 * SECONDS  # by the clock: what waits that long would wait for ever
+PATIENCE = 6 * SECONDS  # by the clock: what waits that long would wait for ever
 LONGEST = 3000  # characters of a message
 RUNS = {  # events of Python that no input may cause
     "os.system", "os.exec", "os.posix_spawn", "os.spawn", "os.fork", "os.forkpty",
