@@ -14,6 +14,7 @@ from bench.errors import UserError
 from bench.outside import reading
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.scores import check_scores, from_record
+from bench.results.extras import check_extras
 from bench.results.finished import Comparison
 from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
@@ -54,6 +55,8 @@ class Run:
         with reading(folder / RECORD, "the record of a run"):
             scores = from_record(record, arrays[CURVES])
             check_scores(str(folder / RECORD), scores)
+        with reading(folder / EXTRAS, "arrays of a run"):
+            check_extras(arrays[EXTRAS], len(record["data"]["classes"]))
         return cls(folder, record, scores, arrays[EXTRAS])
 
     @property

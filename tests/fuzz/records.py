@@ -96,7 +96,7 @@ def _change(file: Path, way: str, rng: random.Random) -> None:
         arrays = unpack_arrays(file.read_bytes())
         name = rng.choice(sorted(arrays))
         arrays[name] = rng.choice((
-            np.empty(0), np.array(3), arrays[name][:1], np.array(["x\x1b[31m"]),
+            np.empty(0), np.array(3), np.atleast_1d(arrays[name])[:1], np.array(["x\x1b[31m"]),
             np.full(arrays[name].shape, np.nan), arrays[name][None], np.full(3, 10**12),
         ))  # fmt: skip
         content = pack_arrays(arrays)

@@ -65,7 +65,11 @@ def _hook(event: str, arguments: tuple[Any, ...]) -> None:
             path for path in arguments[first:last] if isinstance(path, str | bytes | os.PathLike)
         ]
         for path in paths:
-            whole = os.path.realpath(os.fsdecode(path))
+            whole = os.path.realpath(path := os.fsdecode(path))
+            if event != "open":  # this changes a link itself, not what it leads to
+                whole = os.path.join(
+                    os.path.realpath(os.path.dirname(path)), os.path.basename(path)
+                )
             if not whole.startswith((*_allowed, *HARMLESS)):
                 _events.append(f"wrote {whole!r:.300} ({event})")
 
