@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from pathlib import Path
 
 from rich.console import Console
+from rich.table import Table
 
+from bench.errors import UserError
+from bench.messages import say, write
 from bench.reports.comparison.several import Several, requests_of, side_by_side
 from bench.reports.comparison.table import grid_of, notes_of
 from bench.reports.notes import RANKS, footnotes, title
@@ -21,7 +23,6 @@ from bench.results.finished import Finished
 from bench.results.table import main_readouts
 
 WIDE = 190  # columns of a table that goes to a file or a pipe
-say = partial(print, flush=True)  # a reader that leaves is noticed here, not at the end
 
 
 def show_run(
@@ -29,7 +30,7 @@ def show_run(
 ) -> Path | None:
     """Write a run's report and print its table, footnotes and where the files are."""
     written = write_report(
-        run, Path(folder) if folder else run.folder / "report", formats or FORMATS
+        run, _own_folder(run) if folder is None else Path(folder), formats or FORMATS
     )
     console = _console()
     in_turn = len(run.requests) > 1
@@ -39,15 +40,25 @@ def show_run(
         say(title(run))
         grid = single(run, main_readouts(run), bold_rows(run.compared))
         for table in terminal(grid, console.width):
-            console.print(table)
+            _print(table, console)
         for note in footnotes(run):
             say(f"- {note}")
     ranking = rank_terminal(run, console.width)
     if ranking:
         say(f"\n{'After the last request. ' if in_turn else ''}{RANKS}")
     for table in ranking:
-        console.print(table)
+        _print(table, console)
     return _name_files(written)
+
+
+def _own_folder(run: Finished) -> Path:
+    """Where a run's report goes: into its folder, which anybody may have sent."""
+    folder = run.folder / "report"
+    if folder.is_symlink():
+        raise UserError(
+            f"{folder} is a link to {folder.resolve()}: delete it, or name a folder (--to)"
+        )
+    return folder
 
 
 def show_several(
@@ -65,9 +76,16 @@ def _show(several: Several, console: Console) -> None:
     """Print the table and the notes of several runs."""
     say(several.title)
     for table in terminal(grid_of(several), console.width):
-        console.print(table)
+        _print(table, console)
     for note in notes_of(several):
         say(f"- {note}")
+
+
+def _print(table: Table, console: Console) -> None:
+    """Print a table, in colours where the terminal has them."""
+    with console.capture() as captured:
+        console.print(table)
+    write(captured.get())
 
 
 def _console() -> Console:

@@ -1,18 +1,21 @@
 """The command line: ``bench run``, ``score``, ``report``, ``list``, ``show``, ``check``.
 
 Results go to standard output, progress and messages to standard error. Exit codes: 0 for success; 1
-where a cell failed or the user made a mistake (one line says which); 2 for wrong usage; 130 when
-interrupted; 141 when the reader of the output stopped reading (``| head``). Nothing heavy is
-imported here.
+where a cell failed, the user made a mistake (one line says which) or standard output is full; 2 for
+wrong usage; 130 when interrupted; 141 when the reader of the output stopped reading (``| head``).
+Nothing heavy is imported here.
 """
 
 from __future__ import annotations
 
 import enum
+import errno
+import io
 import logging
 import signal
+import sys
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -21,7 +24,7 @@ import typer
 from bench.cli import inspect as lookup
 from bench.cli.options import DEFAULT_OUT, Out, Quiet, given_options, plugin_option, with_settings
 from bench.errors import UserError
-from bench.messages import show_messages
+from bench.messages import give_up, open_standard_streams, say, show_messages, tell
 from bench.outside import user_path
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ app = typer.Typer(
     help="Benchmark machine unlearning: same checkpoints, same forget set, same attacks.",
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+USAGE: Any = typer.BadParameter.__base__  # of click, or of the copy of it in newer typers
+FULL = (errno.ENOSPC, errno.EDQUOT)  # a disk, or what standard output goes to
 PIPE_CLOSED, INTERRUPTED = 141, 130  # what a shell reports for any program that ended so
 
 
@@ -52,7 +57,7 @@ def _show_version(wanted: bool) -> None:
     if wanted:
         from bench.storage.provenance import package_version
 
-        typer.echo(f"bench {package_version()}")
+        say(f"bench {package_version()}")
         raise typer.Exit
 
 
@@ -103,13 +108,16 @@ def run(
     """Train, unlearn, predict, score and report; finished work is never repeated."""
     with _interruptible():  # the imports, too: they take a second
         from bench.plugins.resolve import resolve_config
+        from bench.storage.files import writing_nothing
 
-        resolved = resolve_config(given_options(options), config, settings or ())
-        if dry_run:
-            from bench.engine.dry_run import describe_plan
+        with writing_nothing() if dry_run else nullcontext():
+            resolved = resolve_config(given_options(options), config, settings or ())
+            if dry_run:
+                from bench.engine.dry_run import describe_plan
 
-            typer.echo(describe_plan(resolved))
-        elif until:
+                say(describe_plan(resolved))
+                return
+        if until:
             _run_until(resolved, until, quiet)
         else:
             from bench.engine.local import release_workers
@@ -122,16 +130,12 @@ def run(
 
 def _run_until(config: Config, stop: Stop, quiet: bool) -> None:
     """Make a run up to a stage, and print the command that continues it."""
-    from bench.config.load import CONFIG
     from bench.engine.run import run_until
+    from bench.results.manifest import resume
 
     folder = run_until(config, stop.value, quiet)
-    command = f"bench run --config {folder / CONFIG}"
-    if stop is Stop.predict:
-        command = f"bench score {folder}"
-    typer.echo(
-        f"stopped after {stop.value}; continue here or with a copy of {config.out}: {command}"
-    )
+    command = f"bench score {folder}" if stop is Stop.predict else resume(folder)
+    say(f"stopped after {stop.value}; continue here or with a copy of {config.out}: {command}")
 
 
 @app.command()
@@ -210,8 +214,10 @@ def report(
     show_page: Annotated[bool, typer.Option("--open", help="Open the page in a browser.")] = False,
 ) -> None:
     """Print tables, and write them with figures and an offline page; computes no score."""
+    from bench.config.load import CONFIG
     from bench.reports.console import show_run, show_several
     from bench.results.find import find_run, newest_finished, refuse_unfinished
+    from bench.results.manifest import is_edited
     from bench.results.run import Run
 
     chosen = _formats(formats)
@@ -224,6 +230,11 @@ def report(
         log.warning("some runs are named more than once; each is taken once")
     finished = refuse_unfinished(folders)
     loaded = [Run.load(folder) for folder in finished]
+    for run in loaded:
+        if is_edited(run.folder, run.record["config"]):
+            log.warning(
+                "%s was edited after the run; this is the run as it was", run.folder / CONFIG
+            )
     if len(loaded) > 1:
         page = show_several(loaded, Path(out), to, chosen)
     else:
@@ -261,14 +272,26 @@ app.command()(lookup.check)
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line; returns the exit code. Bugs keep their traceback."""
+    open_standard_streams()
     show_messages()
     try:
-        app(arguments, prog_name="bench")
+        code = app(arguments, prog_name="bench", standalone_mode=False)
     except UserError as error:
         log.error("error: %s", error)
+        return 1
+    except USAGE as error:
+        usage = io.StringIO()
+        error.show(usage)
+        tell(usage.getvalue().rstrip())
+        return int(error.exit_code)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        log.error("error: %s: make room, then repeat the command", error.strerror)
+        give_up(sys.stdout)
         return 1
     except SystemExit as stop:
         if isinstance(stop.__context__, BrokenPipeError):
             return PIPE_CLOSED
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
-    return 0
+    return code if isinstance(code, int) else 0

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from bench.cli.options import plugin_option
+from bench.messages import say
 from bench.outside import user_path
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ def list_names(
     lines = _lines(kind, tuple(plugin or ()))
     width = max(map(len, lines), default=0)
     for name, text in lines.items():
-        typer.echo(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
+        say(f"{name:<{width}}  " + text.replace("\n", "\n" + " " * (width + 2)))
 
 
 def _lines(kind: str, files: tuple[str, ...]) -> dict[str, str]:
@@ -68,7 +69,7 @@ def show(
     """Print the card of a plugin (source, equation, deviations, parameters), or a recipe."""
     from bench.plugins.card import cards
 
-    typer.echo("\n\n".join(cards(name, tuple(plugin or ()))))
+    say("\n\n".join(cards(name, tuple(plugin or ()))))
 
 
 def check(
@@ -81,11 +82,11 @@ def check(
     path, failed = user_path(file), False
     source = Source.read(path) if path.exists() else None
     if source:
-        typer.echo(f"{source.name} ({source.kind}): {source.summary}")
+        say(f"{source.name} ({source.kind}): {source.summary}")
     for name, problem in check_file(path):
-        typer.echo(f"FAIL  {name}: {problem}" if problem else f"ok    {name}")
+        say(f"FAIL  {name}: {problem}" if problem else f"ok    {name}")
         failed |= bool(problem)
     if failed and source and source.kind == "methods":
-        typer.echo("After a failed test, the other tests on the same network were skipped.")
+        say("After a failed test, the other tests on the same network were skipped.")
     if failed:
         raise typer.Exit(1)

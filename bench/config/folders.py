@@ -15,6 +15,7 @@ from typing import NamedTuple
 
 from bench.errors import UserError
 from bench.outside import user_path
+from bench.storage.files import may_write
 
 DEFAULT, VARIABLE = "bench-data", "BENCH_DATA_DIR"
 
@@ -56,13 +57,13 @@ def data_home() -> Path:
 
 
 def may_download() -> bool:
-    """Whether the user allows missing data to be downloaded."""
-    return _current.get().download
+    """Whether the user allows missing data to be downloaded; a dry run does not do it."""
+    return _current.get().download and may_write()
 
 
 def scratch() -> Path | None:
-    """The folder for decoded data; None where they are not kept."""
-    return _current.get().scratch
+    """The folder for decoded data; None where they are not kept, as in a dry run."""
+    return _current.get().scratch if may_write() else None
 
 
 def download(name: str) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from bench.config.limits import explain_error, may_be_none
 from bench.config.schema import Config, known_keys
-from bench.config.spelling import NONE, parse_value, quote, spell_value, unknown
+from bench.config.spelling import NONE, parse_value, quote, spell_value, split_list, unknown
 from bench.errors import UserError
 from bench.outside import read_text, reading, shown, user_path
 
@@ -43,6 +43,7 @@ def load_config(
     values = read_recipe(recipe) if recipe else {}
     if recipe and Path(recipe).name == CONFIG and (results := results_of(Path(recipe).parent)):
         values["out"] = str(results)
+        _refuse_unnamed_plugins(recipe, values.get("plugins"), typed)
     for key, value in typed.items():
         _assign(values, key, None if value == NONE and _accepts_none(key) else value)
     return check_config(values)
@@ -56,6 +57,17 @@ def check_config(values: Mapping[str, Any], where: str = "") -> Config:
         raise UserError(f"{where}{_explain(error)}") from None
     except RecursionError as error:
         raise UserError(f"{where}a value is nested too deeply") from error
+
+
+def _refuse_unnamed_plugins(recipe: str, plugins: Any, typed: Mapping[str, Any]) -> None:
+    """Raise UserError where a run's own folder, which anybody may have sent, names plugins."""
+    if plugins and "plugins" not in typed:
+        files = split_list(plugins) if isinstance(plugins, str) else plugins
+        named = " ".join(f"--plugin {file}" for file in files)
+        raise UserError(
+            f"{shown(recipe)} names plugins, whose code would be executed: if you trust them, name "
+            f"them yourself: {shown(named)}"
+        )
 
 
 def merge_typed(overrides: Mapping[str, Any], settings: Sequence[str]) -> dict[str, Any]:

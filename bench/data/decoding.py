@@ -13,6 +13,7 @@ from bench.data.cached_arrays import mapped, replacing
 from bench.data.faults import Faults, Kind, Remark
 from bench.data.file_state import disk_state
 from bench.data.image_files import VERSION, ImageFiles, centre
+from bench.data.workers import parallel
 from bench.errors import UserError, one_line
 from bench.outside import shown
 
@@ -128,13 +129,13 @@ def _keep_faults(file: Path, faults: Faults) -> bool:
 def _chunks(
     paths: Sequence[str], side: int, jobs: int, scale: bool, keep: bool = True
 ) -> Iterator[tuple[np.ndarray, Faults]]:
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
     chunks = [list(paths[start : start + CHUNK]) for start in range(0, len(paths), CHUNK)]
     if jobs == 1 or len(chunks) < 4:
         yield from (_decode(chunk, side, scale, keep) for chunk in chunks)
         return
-    yield from Parallel(n_jobs=jobs, return_as="generator")(
+    yield from parallel(jobs, return_as="generator")(
         delayed(_decode)(chunk, side, scale, keep) for chunk in chunks
     )
 

@@ -56,10 +56,36 @@ class Split:
 
     @classmethod
     def restored(cls, record: Mapping[str, Any], arrays: Mapping[str, np.ndarray]) -> Split:
-        """The split that ``record`` and ``arrays`` describe, see ``facts`` and ``arrays``."""
+        """The split that ``record`` and ``arrays`` describe, see ``facts`` and ``arrays``.
+
+        Raises ValueError where its parts do not fit together: the store may come from anybody.
+        """
         known = {f.name for f in fields(cls)}
         values: dict[str, Any] = {name: value for name, value in record.items() if name in known}
-        return cls(**values | dict(arrays) | {"classes": tuple(record["classes"])})
+        split = cls(**values | dict(arrays) | {"classes": tuple(record["classes"])})
+        split.refuse_misfits()
+        return split
+
+    def refuse_misfits(self) -> None:
+        """Raise ValueError where an array has not the length of others, or points beyond them."""
+        count, classes = len(self.train), len(self.classes)
+        examples = 1 + max(int(part.max(initial=0)) for part in (self.train, self.test))
+        for part in ("train", "validation", "test"):
+            _require(part, getattr(self, part), None, None)
+        for part in ("forget", "retain", "retain_sample"):
+            _require(part, getattr(self, part), None, count)
+        for part in ("train_labels", "true_labels"):
+            _require(part, getattr(self, part), count, classes)
+        _require("validation_labels", self.validation_labels, len(self.validation), classes)
+        _require("test_labels", self.test_labels, len(self.test), classes)
+        if self.order is not None:
+            _require("order", self.order, count, count)
+        if self.groups is not None and self.group_names is not None:
+            _require("groups", self.groups, None, len(self.group_names))
+            if len(self.groups) < examples:
+                raise ValueError("groups: too few")
+        if self.sample_places is not None and self.sample_images is not None:
+            _require("sample_places", self.sample_places, len(self.sample_images), count)
 
     @property
     def arrays(self) -> dict[str, np.ndarray]:
@@ -104,3 +130,13 @@ class Split:
         if self.groups is None or self.group_names is None:
             return None
         return self.group_names[self.groups[examples]]
+
+
+def _require(name: str, array: np.ndarray, length: int | None, below: int | None) -> None:
+    """Raise ValueError unless an array holds whole numbers from 0, so many and so low."""
+    if array.ndim != 1 or array.dtype.kind not in "iu":
+        raise ValueError(f"{name}: {array.dtype} {array.shape}, expected whole numbers [n]")
+    if length is not None and len(array) != length:
+        raise ValueError(f"{name}: {len(array)} numbers, expected {length}")
+    if len(array) and (array.min() < 0 or (below is not None and array.max() >= below)):
+        raise ValueError(f"{name}: {array.min()} to {array.max()}, expected 0 to below {below}")

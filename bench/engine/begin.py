@@ -19,13 +19,12 @@ from bench.plugins.attack import refuse_overlaps, refuse_unknown_classes
 from bench.plugins.card import about_of
 from bench.plugins.chosen import Plugin
 from bench.plugins.method import check_needs
-from bench.results.manifest import Manifest, write_manifest
+from bench.results.manifest import Manifest, digest, write_manifest
 from bench.stages.cell import Cell
 from bench.stages.context import Context
 from bench.stages.networks import Networks
 from bench.storage.files import write_atomic
 from bench.storage.provenance import provenance
-from bench.storage.store import content_key
 
 log = logging.getLogger(__name__)
 LONGEST_NAME = 150  # characters of a folder's name before its digest; 255 are what disks allow
@@ -74,9 +73,8 @@ def run_folder(context: Context) -> Path:
     """Where a run's records go: readable, and another one for any other configuration."""
     config, data = context.config, context.data
     name = f"{data.name}-{context.scenario.label}-{config.models}"
-    digest = content_key(config=config.identity(), data=data.fingerprint)[:8]
     readable = re.sub(r"[^A-Za-z0-9.]+", "-", name)[:LONGEST_NAME]
-    return Path(config.out) / RUNS / f"{readable}-{digest}"
+    return Path(config.out) / RUNS / f"{readable}-{digest(config, data.fingerprint)}"
 
 
 def write_beginning(context: Context, cells: Sequence[Cell]) -> tuple[Path, Manifest]:

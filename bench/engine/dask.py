@@ -13,6 +13,7 @@ several workers died of it or where a worker cannot import the package, and wait
 
 from __future__ import annotations
 
+import json
 import logging
 import tempfile
 import threading
@@ -26,7 +27,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from bench.config.schema import Config
-from bench.engine.execute import execute, remembered_context
+from bench.engine.execute import execute, is_made, remembered_context
 from bench.engine.graph import load_stages
 from bench.errors import UserError
 from bench.plugins.own_code import own_code
@@ -139,7 +140,7 @@ class Cluster:
                     submit(_add_artefacts(order, context.store, reply.missing))
                     continue
                 if reply.made is not None:
-                    context.store.unpack(*order.artefact, reply.made)
+                    _keep(context, order, reply.made)
                 yield order.cell
                 refill()
         finally:
@@ -215,6 +216,14 @@ class Cluster:
             ) from error
 
 
+def _keep(context: Context, order: Order, made: Packed) -> None:
+    """Store what a worker made; of a cell that is stored already, only its costs."""
+    if not context.has(order.cell):
+        context.store.unpack(*order.artefact, made)
+    elif ".json" in made:  # without it, it could not be timed
+        context.store.replace_costs(*order.artefact, json.loads(made[".json"]))
+
+
 def _add_artefacts(order: Order, store: Store, names: Iterable[ArtefactId]) -> Order:
     return replace(order, sent=order.sent | {name: store.pack(*name) for name in names})
 
@@ -235,7 +244,7 @@ def make_on_worker(order: Order) -> Reply:
         if _sees_store(order):
             context = _context(order, order.config)
             # A worker that died before its reply may have made it.
-            if not context.has(order.cell):
+            if not is_made(context, order.cell):
                 execute(context, order.cell, order.alone)
             return Reply()
         home = _own_folder(order.run)

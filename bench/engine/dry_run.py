@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 from bench.config.schema import Config
 from bench.engine.begin import check, check_backend, run_folder, warn_of_differences
+from bench.engine.execute import is_made
 from bench.engine.forecast import REPORT_BYTES, REPORT_S, Forecast
 from bench.engine.graph import Group, open_context, plan
-from bench.engine.recover import recovering
 from bench.stages.cell import Cell
 from bench.stages.context import Context
-from bench.storage.files import refuse_unwritable
+from bench.storage.files import refuse_unwritable, writing_nothing
 
 
 def describe_plan(config: Config) -> str:
@@ -19,11 +19,12 @@ def describe_plan(config: Config) -> str:
 
     Raises UserError where the run itself would find that its results cannot be written.
     """
-    context = open_context(config)
-    refuse_unwritable(context.store.folder)
-    check_backend(config)
-    warn_of_differences(context)
-    return recovering(lambda: "\n".join(_lines(context)))
+    with writing_nothing():
+        context = open_context(config)
+        refuse_unwritable(context.store.folder)
+        check_backend(config)
+        warn_of_differences(context)
+        return "\n".join(_lines(context))
 
 
 def _lines(context: Context) -> Iterator[str]:
@@ -48,7 +49,7 @@ def _group_lines(context: Context, group: Group, forecast: Forecast) -> Iterator
     for cell in group.cells:
         rows.setdefault((cell.row, cell.attack), []).append(cell)
     for (row, attack), cells in rows.items():
-        missing = [cell for cell in cells if not context.has(cell)]
+        missing = [cell for cell in cells if not is_made(context, cell)]
         name = f"{row} for {attack}" if attack else row
         unit = "cell, " if len(cells) == 1 else "cells,"
         stored = len(cells) - len(missing)

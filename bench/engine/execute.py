@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from functools import lru_cache
@@ -15,6 +16,8 @@ from bench.stages.networks import Networks, warm_up
 from bench.storage.provenance import versions
 from bench.training.devices import one_thread
 from bench.training.memory import give_back, keep_freed
+
+log = logging.getLogger(__name__)
 
 
 def execute(context: Context, cell: Cell, alone: bool) -> None:
@@ -30,17 +33,34 @@ def execute(context: Context, cell: Cell, alone: bool) -> None:
     give_back()  # between cells nothing is kept, or an idle worker would seem to leak
 
 
+def is_made(context: Context, cell: Cell) -> bool:
+    """Whether a cell is stored, with its time where the configuration wants that taken."""
+    if not context.has(cell):
+        return False
+    is_timed = context.stages[cell.stage].timed and cell.member < context.config.timed
+    return not is_timed or context.record(cell)["cost"]["time_s"] is not None
+
+
 def make_and_store(context: Context, cell: Cell, alone: bool = False) -> None:
-    """Make one cell and store what comes of it, or the reason why it failed."""
+    """Make one cell and store what comes of it, or the reason why it failed.
+
+    Of a cell that is stored already, only the costs are new: other cells were made of its weights.
+    """
     key, stage = context.key(cell), context.stages[cell.stage]
+    is_stored = context.has(cell)
     try:
         with nullcontext() if stage.reads_outputs_only else _network(context):
             artefact = stage.make(context, cell, alone)
     except CellFailedError as failure:
-        context.store.write_failure(cell.stage, key, failure.record)
+        if is_stored:
+            log.warning(f"{cell} is stored, but could not be timed: {failure}")
+        else:
+            context.store.write_failure(cell.stage, key, failure.record)
         return
     record = {**artefact.record, "versions": versions()}
-    if artefact.tensors:
+    if is_stored:
+        context.store.replace_costs(cell.stage, key, record)
+    elif artefact.tensors:
         context.store.write_tensors(cell.stage, key, record, artefact.tensors)
     else:
         context.store.write(cell.stage, key, record, **artefact.arrays)

@@ -16,8 +16,9 @@ from functools import partial
 from pathlib import Path
 from typing import Protocol
 
+from bench.data.workers import parallel
 from bench.engine.apart import OwnProcesses
-from bench.engine.execute import execute, execute_in_worker, make_and_store, work_apart
+from bench.engine.execute import execute, execute_in_worker, is_made, make_and_store, work_apart
 from bench.engine.graph import Group
 from bench.engine.progress import Report
 from bench.plugins.chosen import Guest
@@ -47,7 +48,7 @@ def make_group(
     stage = group.stage
     if stage.reads_outputs_only:
         context.settle(group.cells)
-    missing = runnable(context, [cell for cell in group.cells if not context.has(cell)])
+    missing = runnable(context, [cell for cell in group.cells if not is_made(context, cell)])
     if not missing:
         return
     done, total = 0, len(missing)
@@ -136,7 +137,7 @@ class Batch:
             yield from self._make_until_stored(cells, alone)
             return
         turn = self.context.store.lock_path("alone", content_key(machine=self.machine))
-        while not self.locks.take(turn):
+        while not self.locks.take(turn, "what runs alone on this machine"):
             time.sleep(PAUSE_SECONDS)
         try:
             yield from self._make_until_stored(cells, alone)
@@ -168,9 +169,9 @@ class Batch:
         """Cells to make now. Errors are put aside: joblib would lose what its thread raises."""
         try:
             for cell in cells:
-                if not self.locks.take(self._lock_path(cell)):
+                if not self.locks.take(self._lock_path(cell), str(cell)):
                     elsewhere.append(cell)
-                elif self.context.has(cell):
+                elif is_made(self.context, cell):
                     self.locks.release(self._lock_path(cell))
                     stored.append(cell)
                 else:
@@ -199,11 +200,11 @@ def in_processes(context: Context, cells: Iterator[Cell], alone: bool) -> Iterat
             execute(context, cell, alone)
             yield cell
         return
-    from joblib import Parallel, delayed
+    from joblib import delayed
 
-    parallel = Parallel(n_jobs=networks.jobs, batch_size=1, return_as="generator_unordered")
+    run = parallel(networks.jobs, batch_size=1, return_as="generator_unordered")
     known = networks.settled_config, context.token
-    yield from parallel(delayed(execute_in_worker)(*known, cell, alone) for cell in cells)
+    yield from run(delayed(execute_in_worker)(*known, cell, alone) for cell in cells)
 
 
 def release_workers() -> None:

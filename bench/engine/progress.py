@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from bench.messages import tell
+
 Report = Callable[[str, int, int], None]  # what is made, how much is done, how much there is
 
 SECONDS_BETWEEN_LINES = 15.0
@@ -17,7 +19,7 @@ def progress(quiet: bool = False) -> Iterator[Report]:
     """A bar with time left on a terminal, plain lines elsewhere; always on stderr."""
     if quiet:
         yield lambda _stage, _done, _total: None
-    elif sys.stderr.isatty():
+    elif sys.stderr is not None and sys.stderr.isatty():
         with _progress_bar() as report:
             yield report
     else:
@@ -75,6 +77,6 @@ def _plain_lines() -> Report:
         left = ""
         if 1 < done < total:
             left = f", about {(now - first[stage]) / (done - 1) * (total - done):.0f} s left"
-        print(f"{stage}: {done}/{total} ({elapsed:.0f} s{left})", file=sys.stderr, flush=True)
+        tell(f"{stage}: {done}/{total} ({elapsed:.0f} s{left})")
 
     return report

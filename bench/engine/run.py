@@ -16,7 +16,12 @@ from bench.engine.recover import recovering
 from bench.errors import UserError
 from bench.messages import show_messages
 from bench.plugins.resolve import resolve_config
-from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
+from bench.results.manifest import (
+    read_manifest,
+    refuse_edited,
+    refuse_incomplete,
+    stored_context,
+)
 from bench.results.records import write_records
 from bench.results.run import Run
 from bench.stages.context import PHASES, Context, Phase
@@ -69,6 +74,7 @@ def _score(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
     manifest = read_manifest(folder)
     context = stored_context(folder, manifest, load_stages(), plugins)
     refuse_incomplete(folder, context, manifest)
+    refuse_edited(folder, context.split.fingerprint)
     context.store.open()
     scoring = [stage for stage in context.stages.values() if stage.reads_outputs_only]
     with progress(quiet) as report:

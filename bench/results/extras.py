@@ -5,6 +5,8 @@ Made once, when a run ends, from its split and stored outputs; kept as arrays be
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 
 from bench.data.split import Split
@@ -83,3 +85,24 @@ def _errors_by_group(split: Split, outputs: Outputs) -> dict[str, np.ndarray]:
         wrong = population.logits["test"].argmax(-1) != labels
         found[f"groups|{row}"] = np.array([wrong[:, groups == name].mean() for name in names])
     return found
+
+
+def check_extras(arrays: Mapping[str, np.ndarray], classes: int) -> None:
+    """Raise ValueError where arrays that ``extras`` did not make would not fit a report."""
+    for name, array in arrays.items():
+        kind, *place = name.split("|")
+        if name.endswith(("labels", "|true")) or name == "confusion|called":
+            is_right = array.dtype.kind in "iu" and array.ndim == 1
+            is_right &= not array.size or bool(0 <= array.min() <= array.max() < classes)
+        elif kind == "confusion":
+            sides = (arrays[f"confusion|{place[0]}|true"], arrays["confusion|called"])
+            is_right = array.dtype.kind == "f" and array.shape == tuple(map(len, sides))
+        elif name == "samples|images":
+            is_right = array.dtype == np.uint8 and array.ndim == 4
+        elif name == "samples|scale":
+            is_right = array.dtype.kind in "iuf" and array.ndim == 0 and bool(array > 0)
+        else:
+            names = arrays["groups|names"] if kind == "groups" else arrays["samples|images"]
+            is_right = array.ndim == 1 and names.ndim > 0 and len(array) == len(names)
+        if not is_right:
+            raise ValueError(f"{name}: {array.dtype} {array.shape}")

@@ -11,7 +11,7 @@ from bench.config.spelling import unknown
 from bench.errors import UserError
 from bench.outside import shown, user_path
 from bench.results.layout import RECORD, REQUEST
-from bench.results.manifest import missing_cells, read_manifest, stored_context
+from bench.results.manifest import missing_cells, read_manifest, resume, stored_context
 
 log = logging.getLogger(__name__)
 
@@ -91,12 +91,12 @@ def refuse_unfinished(folders: Sequence[Path]) -> list[Path]:
 
 def missing(folder: Path) -> str:
     """One line: how many cells of each stage are stored, which failed, and how to go on."""
-    resume = f"go on with: bench run --config {folder / CONFIG}"
+    go_on = f"go on with: {resume(folder)}"
     try:
         manifest = read_manifest(folder)
         context = stored_context(folder, manifest, stages={})
     except UserError as error:
-        return f"{folder} is not finished: no {RECORD} ({error}); {resume}"
+        return f"{folder} is not finished: no {RECORD} ({error}); {go_on}"
     if not missing_cells(context, manifest):
         return f"{folder} is made but not scored; go on with: bench score {folder}"
     stored: dict[str, list[bool]] = {}
@@ -109,4 +109,4 @@ def missing(folder: Path) -> str:
         if cell.stage == "unlearn" and (failure := context.failure(cell))
     ]
     failed = f"; failed: {'; '.join(failures)}" if failures else ""
-    return f"{folder} is not finished (cells there: {', '.join(counts)}){failed}; {resume}"
+    return f"{folder} is not finished (cells there: {', '.join(counts)}){failed}; {go_on}"

@@ -6,6 +6,8 @@ results can be scored and read on any machine, without the data set and without 
 
 from __future__ import annotations
 
+import re
+import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
@@ -20,6 +22,7 @@ from bench.results.shapes import ManifestShape
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.storage.records import read_record, write_record
+from bench.storage.store import content_key
 
 MANIFEST = "manifest.json"
 
@@ -65,7 +68,8 @@ def read_manifest(folder: Path) -> Manifest:
     if not file.is_file():
         raise _incomplete(folder, f"{folder} does not say what it consists of (no {MANIFEST})")
     record = read_record(file, lambda: _refuse_damaged(folder))
-    check_shape(ManifestShape, record, file, f"write it again with: {_command(folder)}")
+    again = resume(folder, until="predict")
+    check_shape(ManifestShape, record, file, f"write it again with: {again}")
     keys = {
         replace(Cell(**cell), member=int(member)): key
         for cell, members in record["keys"]
@@ -80,11 +84,19 @@ def _refuse_damaged(folder: Path) -> None:
 
 
 def _incomplete(folder: Path, what: str) -> UserError:
-    return UserError(f"{what}: make it where the data set is, with: {_command(folder)}")
+    command = resume(folder, until="predict")
+    return UserError(f"{what}: make it where the data set is, with: {command}")
 
 
-def _command(folder: Path) -> str:
-    return f"bench run --config {folder / CONFIG} --until predict"
+def resume(folder: Path, until: str = "") -> str:
+    """The command that goes on with a run; it names the run's plugins, as the user has to."""
+    try:
+        plugins = stored_config(folder).plugins
+    except UserError:
+        plugins = []
+    named = "".join(f" --plugin {shlex.quote(file)}" for file in plugins)
+    stop = f" --until {until}" if until else ""
+    return f"bench run --config {shlex.quote(str(folder / CONFIG))}{named}{stop}"
 
 
 def stored_context(
@@ -107,8 +119,44 @@ def stored_config(folder: Path) -> Config:
             f"{folder} lies in no results folder: its models' outputs are in OUT/store beside "
             "OUT/runs/NAME, so copy the whole of OUT"
         )
-    config = check_config(read_recipe(str(folder / CONFIG)), f"{shown(folder / CONFIG)}: ")
-    return config.model_copy(update={"out": str(out)})
+    return _read_config(folder).model_copy(update={"out": str(out)})
+
+
+def _read_config(folder: Path) -> Config:
+    """The configuration that a run's folder holds; UserError where it is none."""
+    file = folder / CONFIG
+    return check_config(read_recipe(str(file)), f"{shown(file)}: ")
+
+
+def digest(config: Config, fingerprint: str) -> str:
+    """What the name of a run's folder ends in: another one for other settings or data."""
+    return content_key(config=config.identity(), data=fingerprint)[:8]
+
+
+def refuse_edited(folder: Path, fingerprint: str) -> None:
+    """Raise UserError where the configuration is not the one that the folder's name stands for.
+
+    ``fingerprint``: of the data that the run was made of. A folder that the user renamed to
+    something without a digest cannot be checked.
+    """
+    name = folder.resolve().name
+    stated = re.search(r"-([0-9a-f]{8})$", name)
+    if stated and stated[1] != digest(stored_config(folder), fingerprint):
+        raise UserError(
+            f"{shown(folder / CONFIG)} was edited, or is of another version: it is not the "
+            f"configuration of the run {shown(name)}; undo the change, or make the other run with: "
+            f"{resume(folder)}"
+        )
+
+
+def is_edited(folder: Path, recorded: Mapping[str, Any]) -> bool:
+    """Whether the configuration in a folder differs from the one that its record was made with."""
+    if not (folder / CONFIG).exists():
+        return False
+    try:
+        return _read_config(folder).identity() != check_config(recorded).identity()
+    except UserError:
+        return True
 
 
 def missing_cells(context: Context, manifest: Manifest) -> list[Cell]:

@@ -15,6 +15,7 @@ from bench.errors import UserError
 from bench.outside import printable, reading
 from bench.plugins.outputs import Population, Scores
 from bench.plugins.scores import SCORES_SHAPE, check_scores, from_record, refuse_older
+from bench.results.extras import check_extras
 from bench.results.finished import Comparison
 from bench.results.layout import CURVES, EXTRAS, RECORD, REQUEST, request_folder
 from bench.results.manifest import read_manifest, refuse_incomplete, stored_context
@@ -24,6 +25,8 @@ from bench.storage.records import read_checked, read_record, unpack_arrays
 
 if TYPE_CHECKING:
     import pandas as pd
+
+MOST_ARRAYS = 2**28  # bytes of arrays beside a record
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,14 @@ class Run:
         record = read_record(folder / RECORD, lambda: _refuse_damaged(folder, RECORD))
         refuse_older(record)
         for shape in (RunShape, SCORES_SHAPE):
-            check_shape(shape, record, folder / RECORD, f"run `bench score {folder}` again")
-        arrays = {}
-        for kind, name in (("curves", CURVES), ("extras", EXTRAS)):
-            damaged = partial(_refuse_damaged, folder, name)
-            with reading(folder / name, "arrays of a run"):
-                arrays[name] = unpack_arrays(read_checked(folder / name, record[kind], damaged))
+            check_shape(shape, record, folder / RECORD, f"write it again with: {_remake(folder)}")
+        arrays = {name: _read_arrays(folder, name, record) for name in (CURVES, EXTRAS)}
         record = _printable(record)
         with reading(folder / RECORD, "the scores of a run"):
             scores = from_record(record, arrays[CURVES])
             check_scores(str(folder / RECORD), scores)
+        with reading(folder / EXTRAS, "arrays of a run"):
+            check_extras(arrays[EXTRAS], len(record["data"]["classes"]))
         return cls(folder, record, scores, _printable(arrays[EXTRAS]))
 
     @property
@@ -145,9 +146,22 @@ def _printable(value: Any, keep: str = "") -> Any:
     return value
 
 
+def _read_arrays(folder: Path, name: str, record: Mapping[str, Any]) -> dict[str, np.ndarray]:
+    """The arrays in a file beside a record."""
+    description = record[Path(name).stem]
+    if description["bytes"] > MOST_ARRAYS:
+        raise UserError(f"{folder / name} has more than {MOST_ARRAYS:,} bytes: no run writes those")
+    content = read_checked(folder / name, description, partial(_refuse_damaged, folder, name))
+    with reading(folder / name, "arrays of a run"):
+        return unpack_arrays(content)
+
+
 def _refuse_damaged(folder: Path, name: str) -> None:
-    home = folder.parent if folder.name.startswith(REQUEST) else folder
     raise UserError(
-        f"damaged file {folder / name} (its checksum does not match): write it again with: bench "
-        f"score {home}"
+        f"damaged file {folder / name} (its checksum does not match): write it again with: "
+        f"{_remake(folder)}"
     )
+
+
+def _remake(folder: Path) -> str:
+    return f"bench score {folder.parent if folder.name.startswith(REQUEST) else folder}"

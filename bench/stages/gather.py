@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 
+from bench.data.split import Split
 from bench.errors import UserError
+from bench.outside import reading
 from bench.plugins.outputs import PARTS, Labels, Outputs, Population, Relearning
 from bench.plugins.removal import gone_classes, without_classes
 from bench.plugins.rows import CONSTANT, ORIGINAL, RETRAIN, RETRAINED, UNTRAINED
@@ -57,6 +59,7 @@ def gather(context: Context, request: int | None) -> Outputs:
     labels = read_labels(context, request)
     split = context.split_at(request)
     notes += learning_notes(original, retrained, labels, split.classes)
+    _refuse_other_shapes(context, {**rows, RETRAINED: retrained}, labels)
     rows[CONSTANT] = constant_predictor(original, labels["retain"])
     untrained = None
     if context.has(Cell("untrained", UNTRAINED, 0, request)):
@@ -81,6 +84,21 @@ def _given(context: Context, label: str, request: int | None, original: Populati
     return read_population(context, label, earlier[-1]) if earlier else original
 
 
+def _refuse_other_shapes(
+    context: Context, rows: Mapping[str, Population], labels: Mapping[str, Labels]
+) -> None:
+    """Raise UserError where outputs and labels do not fit: a store may come from anybody."""
+    classes = len(context.split.classes)
+    for row, population in rows.items():
+        for part, logits in population.logits.items():
+            wanted = (len(population), len(labels[part].true), classes)
+            if logits.shape != wanted or logits.dtype.kind != "f":
+                raise UserError(
+                    f"{context.store.folder}: outputs of {row} on {part} are {logits.dtype} "
+                    f"{logits.shape}, expected float {wanted}: copy the store, or make it anew"
+                )
+
+
 def read_population(
     context: Context,
     row: str,
@@ -91,14 +109,16 @@ def read_population(
     """The stored outputs of a row's models; fewer than all where cells failed."""
     made = [cell for cell in context.cells_at(request, stage, [row]) if context.has(cell)]
     stored = [context.arrays(cell) for cell in made]
-    for cell, arrays in zip(made, stored, strict=True):
-        for part, array in arrays.items():
-            if not np.isfinite(array).all():
-                raise UserError(
-                    f"{row} {cell.member} has non-finite outputs on {part} though its weights are "
-                    "finite: leave the method out, or train the models more gently (train.lr)"
-                )
-    logits = {part: np.stack([arrays[part] for arrays in stored]) for part in parts if stored}
+    with reading(context.store.folder, f"a store with outputs of {row}"):
+        for cell, arrays in zip(made, stored, strict=True):
+            for part, array in arrays.items():
+                if not np.isfinite(array).all():
+                    raise UserError(
+                        f"{row} {cell.member} has non-finite outputs on {part} though its weights "
+                        "are finite: leave the method out, or train the models more gently "
+                        "(train.lr)"
+                    )
+        logits = {part: np.stack([arrays[part] for arrays in stored]) for part in parts if stored}
     from_one = context.config.originals == "one" and row in context.method_labels
     members = np.array([cell.member for cell in made], dtype=int)
     return Population(members, logits, start=0 if from_one else None)
@@ -122,6 +142,11 @@ def read_relearning(
 def read_labels(context: Context, request: int | None) -> dict[str, Labels]:
     """The labels of each part, as they were trained on and as they truly are."""
     split = context.split_at(request)
+    with reading(context.store.folder, "a store with the labels of a run"):
+        return _labels(split)
+
+
+def _labels(split: Split) -> dict[str, Labels]:
     positions = {"forget": split.forget, "retain": split.retain_sample}
     labels = {
         part: Labels(split.train_labels[index], split.true_labels[index])

@@ -4,10 +4,33 @@ from __future__ import annotations
 
 import errno
 import os
+import sys
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from bench.errors import UserError, shown
+
+_writes: ContextVar[bool] = ContextVar("writes", default=True)
+
+
+@contextmanager
+def writing_nothing() -> Iterator[None]:
+    """Within this context no file is written, not even the byte code of a plugin: for dry runs."""
+    token, byte_code = _writes.set(False), sys.dont_write_bytecode
+    sys.dont_write_bytecode = True
+    try:
+        yield
+    finally:
+        _writes.reset(token)
+        sys.dont_write_bytecode = byte_code
+
+
+def may_write() -> bool:
+    """Whether files may be written here."""
+    return _writes.get()
 
 
 def temporary_beside(path: Path) -> Path:
@@ -15,14 +38,18 @@ def temporary_beside(path: Path) -> Path:
     return path.with_name(f".tmp-{uuid.uuid4().hex}")
 
 
-def read_file(path: Path) -> bytes:
-    """The content of a file; raises UserError if it cannot be read."""
+def read_file(path: Path, most: int | None = None) -> bytes:
+    """The content of a file; UserError if it cannot be read or has more bytes than ``most``."""
     if path.exists() and not path.is_file():
         raise UserError(f"cannot read {shown(path)}: not a regular file")
     try:
-        return path.read_bytes()
+        with path.open("rb") as file:
+            content = file.read(-1 if most is None else most + 1)
     except OSError as error:
         raise UserError(f"cannot read {path}: {_reason(error)}") from error
+    if most is not None and len(content) > most:
+        raise UserError(f"cannot read {path}: it has more than {most:,} bytes")
+    return content
 
 
 def write_atomic(path: Path, content: bytes) -> None:
@@ -63,6 +90,8 @@ def refuse_unwritable(folder: Path) -> None:
 
 def _replace(path: Path, content: bytes) -> None:
     """Write a file under a temporary name, then rename it."""
+    if not may_write():
+        raise RuntimeError(f"a dry run writes nothing, not even {path}")
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = temporary_beside(path)
     try:

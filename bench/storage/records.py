@@ -18,10 +18,13 @@ from typing import Any, NoReturn
 import numpy as np
 
 from bench.errors import DamagedError, UserError
+from bench.outside import shown
 from bench.storage.archives import array_names, read_arrays
-from bench.storage.files import read_file, write_atomic
+from bench.storage.files import may_write, read_file, write_atomic
 
 SCHEMA_VERSION = 1
+MOST_BYTES = 2**26  # of a record
+MOST_PARTS = 10**6  # lists and tables in a record: each takes much more memory than its text
 OTHER_SUM = "its checksum does not match"
 OnDamage = Callable[[], object]
 
@@ -51,9 +54,12 @@ def read_record(path: Path, on_damage: OnDamage | None = None) -> dict[str, Any]
     Raises
     ------
     UserError
-        The file cannot be read, is damaged, or was written by a newer version.
+        The file cannot be read, is damaged, has more content than any record, or was written by a
+        newer version.
     """
-    text = read_file(path)
+    text = read_file(path, MOST_BYTES)
+    if text.count(b"[") + text.count(b"{") > MOST_PARTS:
+        raise UserError(f"cannot read {shown(path)}: it has more than {MOST_PARTS:,} lists")
     try:
         content = json.loads(text)
         check, schema = content.pop("check", None), content["schema_version"]
@@ -82,9 +88,13 @@ def describe_file(path: Path, content: bytes) -> dict[str, Any]:
 def read_checked(
     path: Path, description: Mapping[str, Any], on_damage: OnDamage | None = None
 ) -> bytes:
-    """The content of a file that a record describes; ``on_damage`` as for ``read_record``."""
-    content = read_file(path) if path.exists() else b""
-    if _sha256(content) != description["sha256"]:
+    """The content of a file that a record describes; ``on_damage`` as for ``read_record``.
+
+    Of a file of another size, nothing is read.
+    """
+    has_size = path.is_file() and path.stat().st_size == description["bytes"]
+    content = read_file(path) if has_size else b""
+    if not has_size or _sha256(content) != description["sha256"]:
         _damaged(path, on_damage)
     return content
 
@@ -92,6 +102,8 @@ def read_checked(
 def set_aside(damaged: Path, record: Path, why: str = OTHER_SUM) -> NoReturn:
     """Rename a damaged file to ``*.damaged``, delete its record, and raise DamagedError."""
     problem = _problem(damaged, why)
+    if not may_write():
+        raise DamagedError(f"{problem}; bench run computes it again")
     aside = damaged.with_name(f"{damaged.name}.damaged")
     try:
         if damaged.exists():
@@ -125,7 +137,7 @@ def _damaged(path: Path, on_damage: OnDamage | None) -> NoReturn:
 
 
 def _problem(path: Path, why: str = OTHER_SUM) -> str:
-    return f"damaged file {path} ({why})"
+    return f"damaged file {shown(path)} ({why})"
 
 
 def _sha256(content: bytes) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
+import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +18,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from bench.storage.files import require_writable, write_atomic
+from bench.errors import DamagedError
+from bench.outside import reading
+from bench.storage.files import may_write, require_writable, write_atomic
 from bench.storage.records import (
     canonical_json,
     describe_file,
@@ -33,8 +36,10 @@ if TYPE_CHECKING:
     import torch
 
 Packed = dict[str, bytes]
+COSTS = ("cost", "carry_cost")  # what a record says of work, not of its result
 LEFTOVER_SECONDS = 24 * 3600
-LEFTOVERS = (".tmp-*", "*.lock", "*.lock.*")  # of killed runs; filelock adds to a lock's name
+# Files of killed runs, by our names alone: the folder may be a link to anywhere.
+LEFTOVER = re.compile(r"\.tmp-[0-9a-f]{32}|[0-9a-f]{32}\.lock(\..*)?")  # filelock adds to a name
 
 
 def content_key(**ingredients: Any) -> str:
@@ -51,7 +56,9 @@ class Store:
     def open(self) -> Store:
         """Check that the folder can be written, and delete what killed runs left there."""
         require_writable(self.folder)
-        for leftover in (file for pattern in LEFTOVERS for file in self.folder.rglob(pattern)):
+        for leftover in (*self.folder.glob(".tmp-*"), *self.folder.glob("*/??/*")):
+            if not LEFTOVER.fullmatch(leftover.name):
+                continue
             with contextlib.suppress(OSError):
                 if time.time() - leftover.stat().st_mtime > LEFTOVER_SECONDS:
                     leftover.unlink()
@@ -65,11 +72,12 @@ class Store:
         path = self._path(kind, key, ".json")
         if not path.exists():
             return False
-        payload = self._read_record(path).get("payload")
-        if payload:
-            file = path.with_name(payload["file"])
-            if not file.exists() or file.stat().st_size != payload["bytes"]:
-                set_aside(file, path)
+        try:
+            self._check_size(path)
+        except DamagedError:
+            if may_write():
+                raise
+            return False  # a dry run leaves the file where it is
         return True
 
     def has_record(self, kind: str, key: str) -> bool:
@@ -82,13 +90,15 @@ class Store:
 
     def arrays(self, kind: str, key: str) -> dict[str, np.ndarray]:
         """The arrays of an artefact that exists."""
-        return unpack_arrays(self._payload(kind, key))
+        with reading(self._path(kind, key, ".npz"), "arrays of the store"):
+            return unpack_arrays(self._payload(kind, key))
 
     def tensors(self, kind: str, key: str) -> dict[str, torch.Tensor]:
         """The tensors of an artefact that exists, on the CPU."""
         from safetensors.torch import load
 
-        return load(self._payload(kind, key))
+        with reading(self._path(kind, key, ".safetensors"), "weights of the store"):
+            return load(self._payload(kind, key))
 
     def write(self, kind: str, key: str, record: Mapping[str, Any], **arrays: np.ndarray) -> None:
         """Store a record, with its arrays if it has any."""
@@ -103,6 +113,15 @@ class Store:
 
         on_cpu = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
         self._write(kind, key, record, (".safetensors", save(on_cpu)))
+
+    def replace_costs(self, kind: str, key: str, measured: Mapping[str, Any]) -> None:
+        """Put the costs of a new measurement into the record of an artefact, which stays as it is.
+
+        ``measured``: a record of the same artefact; all but its costs is ignored.
+        """
+        costs = {name: measured[name] for name in COSTS if name in measured}
+        stored = self.record(kind, key) | costs
+        write_record(self._path(kind, key, ".json"), stored)
 
     def write_failure(self, kind: str, key: str, record: Mapping[str, Any]) -> None:
         """Store why an artefact could not be made. A failure does not count as an artefact."""
@@ -169,9 +188,16 @@ class Store:
 
     def _read_record(self, path: Path) -> dict[str, Any]:
         record = read_record(path, lambda: set_aside(path, path))
-        if "payload" in record and not _describes_payload(record["payload"], path.stem):
+        if not _is_described(path, record.get("payload")):
             set_aside(path, path, "it describes no file of its own")
         return record
+
+    def _check_size(self, path: Path) -> None:
+        payload = self._read_record(path).get("payload")
+        if payload:
+            file = path.with_name(payload["file"])
+            if not file.is_file() or file.stat().st_size != payload["bytes"]:
+                set_aside(file, path)
 
     def _payload(self, kind: str, key: str) -> bytes:
         path = self._path(kind, key, ".json")
@@ -180,11 +206,14 @@ class Store:
         return read_checked(file, payload, lambda: set_aside(file, path))
 
 
-def _describes_payload(payload: Any, key: str) -> bool:
-    """Whether a record describes a file of its own; a name might lead anywhere."""
+def _is_described(path: Path, payload: Any) -> bool:
+    """Whether a record describes a payload in the way we do, and one that lies beside it."""
+    if payload is None:
+        return True
+    names = {path.with_suffix(suffix).name for suffix in (".npz", ".safetensors")}
     return (
         isinstance(payload, dict)
-        and payload.get("file") in (f"{key}.npz", f"{key}.safetensors")
+        and str(payload.get("file")) in names
         and isinstance(payload.get("bytes"), int)
         and isinstance(payload.get("sha256"), str)
     )

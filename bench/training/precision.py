@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from bench import seeds
 from bench.config.schema import TrainSettings
+from bench.storage.files import may_write
 from bench.storage.provenance import processor
 from bench.storage.records import read_record, set_aside, write_record
 from bench.storage.store import content_key
@@ -52,9 +53,12 @@ def resolve_precision(
     machine = torch.cuda.get_device_name(trainer.device) if on_gpu else processor()
     key = content_key(machine=machine, torch=torch.__version__, network=network, inputs=list(shape))
     file = folder / f"precision-{key}.json"
-    if not file.is_file():
-        write_record(file, measure(trainer, shape))
-    seconds = read_record(file, lambda: set_aside(file, file))
+    if file.is_file():
+        seconds = read_record(file, lambda: set_aside(file, file))
+    else:
+        seconds = measure(trainer, shape)
+        if may_write():
+            write_record(file, seconds)
     is_faster = seconds["fp32"] > ENOUGH * seconds["bf16"]
     return settings.model_copy(update={"precision": "bf16" if is_faster else "fp32"})
 

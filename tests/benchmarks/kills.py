@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ import sys, bench
 from bench.config.load import load_config
 bench.run(load_config({}, sys.argv[1], sys.argv[2:]), quiet=True)
 """
+SECONDS_TO_END = 5.0  # of the workers of a killed process
 LEFT_OVER, MESSAGES = ".tmp-", "messages.txt"
 
 
@@ -59,6 +60,27 @@ def workers(process: subprocess.Popen) -> list[int]:
     except OSError:  # one of them has just ended
         return []
     return [pid for pid, line in lines.items() if b"popen_loky" in line]
+
+
+def still_alive(pids: list[int]) -> list[int]:
+    """Those of a killed process's workers that did not end within five seconds."""
+    end = time.monotonic() + SECONDS_TO_END
+    while pids and time.monotonic() < end:
+        time.sleep(0.05)
+        pids = [pid for pid in pids if Path(f"/proc/{pid}").exists()]
+    return pids
+
+
+def shared_memory(pid: int) -> list[Path]:
+    """What a process that is gone left in shared memory, a moment after its workers ended."""
+    end = time.monotonic() + SECONDS_TO_END
+    while (left := list(Path("/dev/shm").glob(f"*_{pid}_*"))) or (
+        left := list(Path("/dev/shm").glob(f"*-{pid}-*"))
+    ):
+        if time.monotonic() > end:
+            break
+        time.sleep(0.05)
+    return left
 
 
 def finished(store: Path) -> dict[Path, int]:
@@ -115,9 +137,8 @@ class Trial:
             seen["killed"] = 1
         before = finished(out / "store")
         process.wait()
-        for pid in orphans if who == "main" else []:  # they would idle for minutes
-            with suppress(OSError):
-                os.kill(pid, signal.SIGKILL)
+        seen["workers_left"] = len(still_alive(orphans)) if who == "main" else 0
+        seen["shared_memory_left"] = len(shared_memory(process.pid)) if who == "main" else 0
         messages = (out / MESSAGES).read_text()
         seen["ended_by_itself"] = int(process.returncode == 0)
         seen["reported_killed_worker"] = int("a worker process was killed" in messages)

@@ -243,3 +243,44 @@ def test_a_full_disk_is_one_line_and_leaves_no_half_written_lock(tmp_path):
             resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
         assert not list(tmp_path.iterdir())
         assert held.take(tmp_path / "key.lock")
+
+
+def test_a_lock_whose_time_lies_in_the_future_expires_by_our_own_clock(foreign):
+    years_ahead = time.time() + 10**8
+    os.utime(foreign, (years_ahead, years_ahead))
+    with quick() as held:
+        assert wait_for(held, foreign, 4 * LEASE) > 0.9 * LEASE
+
+
+def test_a_lock_of_a_version_with_another_lease_expires_by_our_own_clock(foreign):
+    foreign.write_text(re.sub(r"(?m)^duration=.*$", "duration=86400.0", foreign.read_text()))
+    with quick() as held:
+        assert wait_for(held, foreign, 4 * LEASE) > 0.9 * LEASE
+
+
+def test_who_waits_is_told_for_whom_once(foreign, monkeypatch, caplog):
+    monkeypatch.setattr(locks, "TELL_SECONDS", 0.1)
+    with quick() as held:
+        assert wait_for(held, foreign, LEASE / 2) is None
+        assert not held.take(foreign, "train of original 3")
+    (line,) = caplog.messages
+    assert line.startswith(f"waiting for process {os.getpid()} on elsewhere, which has been making")
+    assert "expires after" in line
+
+
+def test_who_waits_for_a_process_of_this_machine_is_told_its_number(
+    holder, path, monkeypatch, caplog
+):
+    monkeypatch.setattr(locks, "TELL_SECONDS", 0.0)
+    with Locks() as held:
+        assert not held.take(path, "train of original 3")
+    assert f"process {holder.pid} on this machine" in caplog.text
+    assert "making train of original 3" in caplog.text
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda path: os.symlink("/dev/zero", path)])
+def test_a_lock_that_is_no_file_is_one_line(make, path):
+    path.parent.mkdir()
+    make(path)
+    with quick() as held, pytest.raises(UserError, match=r"is no file.*delete it"):
+        held.take(path)

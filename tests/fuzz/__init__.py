@@ -1,0 +1,1 @@
+"""Damaged, odd and hostile inputs of every kind that users hand over, drawn from a seed."""
