@@ -114,5 +114,7 @@ class OwnProcesses:
             "memory)"
         )
         if self.stage.reads_outputs_only:
-            raise UserError(f"{reason}; models and outputs are kept, then repeat the command")
+            raise UserError(
+                f"{reason}; models and outputs are kept: correct it, then repeat the command"
+            )
         self._fail(cell, reason)
