@@ -37,7 +37,7 @@ def check_is_a_pure_function(plugin: Plugin) -> None:
     """Same input, same output, and nothing else changes."""
     outputs, untouched = toy_outputs(), toy_outputs()
     before = global_state()
-    with unchanged(plugin.label, may_draw=True):
+    with unchanged(f"attack {plugin.label}", may_draw=True):
         first, second = set_apart(plugin(outputs)), set_apart(plugin(outputs))
     require(first.scores == second.scores, "gave other numbers when called again")
     require(global_state() == before, "changed the global random state: use outputs.rng()")

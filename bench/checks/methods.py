@@ -56,7 +56,7 @@ def check_is_deterministic(plugin: Plugin, toy: Toy) -> None:
 def check_leaves_the_process_alone(plugin: Plugin, toy: Toy) -> None:
     """The global generators do not move, and no setting or function of others changes."""
     task, before = toy.task(plugin), global_state()
-    with unchanged(plugin.label, may_draw=True):
+    with unchanged(f"method {plugin.label}", may_draw=True):
         plugin().unlearn(toy.model, task)
         drew = global_state() != before
     require(not drew, "drew from a global random generator: draw from task.rng only")

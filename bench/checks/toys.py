@@ -15,6 +15,7 @@ from bench.builtin.models.small_cnn import small_cnn
 from bench.config.schema import TrainSettings
 from bench.data.examples import Examples
 from bench.plugins.chosen import Plugin
+from bench.plugins.global_state import unchanged
 from bench.plugins.method import Task
 from bench.training.trainer import Trainer
 
@@ -112,6 +113,6 @@ class Toy:
 
     def unlearn(self, plugin: Plugin, task: Task) -> nn.Module:
         """Run the method as the harness does, but without checking its result."""
-        with seeds.isolated(7):
+        with unchanged(f"method {plugin.label}", may_draw=True), seeds.isolated(7):
             result: nn.Module = plugin().unlearn(self.model, task)
         return result

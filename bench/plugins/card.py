@@ -41,8 +41,10 @@ def card(entry: Entry) -> str:
         *_parameter_table(target),
     ]
     if entry.kind == "methods":
-        method = target()
-        lines.append(f"needs: {needs_in_words(method.requirements(), method.prepares())}")
+        with entry.guarded():
+            method = target()
+            needs = needs_in_words(method.requirements(), method.prepares())
+        lines.append(f"needs: {needs}")
     lines.append(f"file: {inspect.getfile(target)}")
     return "\n".join(lines)
 

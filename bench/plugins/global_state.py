@@ -18,6 +18,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from types import ModuleType
 from typing import Any, NamedTuple
 
@@ -54,13 +55,6 @@ def _of_dict(target: dict[Any, Any], label: str) -> Setting:
         target.update(value)
 
     return Setting(label, lambda: dict(target), write)
-
-
-def _of_list(target: list[Any], label: str) -> Setting:
-    def write(value: list[Any]) -> None:
-        target[:] = value
-
-    return Setting(label, lambda: list(target), write)
 
 
 def _environment() -> dict[str, str]:
@@ -228,7 +222,8 @@ def _other_settings() -> Iterator[Setting]:
     set_locale = locale.setlocale
     every = locale.LC_ALL
     yield Setting("the locale", lambda: set_locale(every), lambda before: set_locale(every, before))
-    yield _of_list(sys.path, "sys.path")
+    set_path = partial(sys.path.__setitem__, slice(None))
+    yield Setting("sys.path", lambda: list(sys.path), set_path)
     yield Setting("filters of warnings", _filters, _restore_filters)
 
 

@@ -11,6 +11,7 @@ import inspect
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, is_dataclass
 from functools import cache
 from importlib.metadata import EntryPoint, entry_points
@@ -92,6 +93,10 @@ class Entry:
             return Guest(f"{name} ({shown(self.place.name)})", own.file, own)
         file = Path(inspect.getfile(target)) if target is not None else Path(self.where)
         return Guest(f"{name} ({shown(self.where)})", file)
+
+    def guarded(self) -> AbstractContextManager[None]:
+        """Run code of the plugin; of one that is not ours, every error is one line."""
+        return nullcontext() if self.module else self.guest().guarded()
 
     def load_hook(self, name: str) -> Any:
         """Import an optional function of the plugin's file; None where the file has none."""

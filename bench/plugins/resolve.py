@@ -43,7 +43,8 @@ def find_stand_in(config: Config) -> str | None:
         home, is_named = data_home(), named_home() is not None
     if stand_in is None or is_named:
         return None
-    name: str | None = stand_in(home)
+    with entry.guarded():
+        name: str | None = stand_in(home)
     if name is not None:
         log.warning(
             "%s: no copy in ./%s (name its folder with --data-dir or %s); using the built-in %s",

@@ -66,6 +66,15 @@ BROKEN = {
     "other parameters than the one it was given": """
         return torch.nn.Linear(2, 2)
 """,
+    "method mine changed torch's default dtype": """
+        torch.set_default_dtype(torch.float64)
+        return copy.deepcopy(model)
+""",
+    "not those of its weights in the original's network": """
+        model = copy.deepcopy(model)
+        model.register_forward_hook(lambda _model, _images, outputs: -outputs)
+        return model
+""",
     "accuracy fell": """
         model = copy.deepcopy(model)
         with torch.no_grad():

@@ -134,7 +134,7 @@ def test_a_damaged_run_is_one_line(tiny_run, tmp_path, damage):
         (tmp_path / name).write_bytes((tiny_run.folder / name).read_bytes())
     path = tmp_path / damage
     path.write_bytes(path.read_bytes()[:-40])
-    with pytest.raises(UserError, match=f"{damage} .*make it anew with: bench score"):
+    with pytest.raises(UserError, match=f"{damage} .*write it again with: bench score"):
         Run.load(tmp_path)
 
 

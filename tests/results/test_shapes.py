@@ -117,7 +117,7 @@ def test_a_page_needs_the_machine_that_made_a_run(tiny_run, tmp_path):
     record = body(tiny_run.folder / "run.json")
     for key in record["provenance"]:
         write_record(folder / "run.json", changed(record, ("provenance", key), ABSENT))
-        with pytest.raises(UserError, match=f"provenance.{key} is missing; make it anew"):
+        with pytest.raises(UserError, match=f"provenance.{key} is missing; write it again"):
             Run.load(folder)
 
 
@@ -125,7 +125,7 @@ def test_a_name_that_is_not_utf_8_is_no_wrong_shape(tiny_run, tmp_path):
     folder = as_if(tiny_run, tmp_path / "run")
     record = body(tiny_run.folder / "run.json")
     write_record(folder / "run.json", changed(record, ("data", "classes", 0), "caf\udce9"))
-    assert Run.load(folder).record["data"]["classes"][0] == "caf\udce9"
+    assert Run.load(folder).record["data"]["classes"][0] == r"caf\udce9"
 
 
 def test_a_changed_manifest_is_read_or_refused_in_one_line(tiny_run, tmp_path):
