@@ -130,3 +130,14 @@ def test_files_count_for_plugins_of_ours_too(tmp_path):
     before = Registry().resolve("models", text).identity
     weights.write_bytes(b"two")
     assert Registry().resolve("models", text).identity != before
+
+
+def test_another_machine_is_sent_all_of_it(tmp_path):
+    code = own_code(plant(tmp_path / "here", files_of(4)))
+    for name, text in code.portable().items():
+        file = tmp_path / "there" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    sent = tmp_path / "there" / next(iter(code.portable()))
+    assert own_code(sent).version == code.version
+    assert not (sent.parent / "unused.py").exists()
