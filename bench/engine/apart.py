@@ -8,6 +8,7 @@ alone.
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import traceback
 from collections.abc import Callable, Iterator
@@ -98,7 +99,8 @@ class OwnProcesses:
 
         with self._lock:
             if not self._idle:
-                self._idle.append(ProcessPoolExecutor(max_workers=1))
+                ends = {"initializer": end_with_parent, "initargs": (os.getpid(),)}
+                self._idle.append(ProcessPoolExecutor(max_workers=1, **ends))
                 self._all.append(self._idle[-1])
             return self._idle.pop()
 
