@@ -16,6 +16,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from typing import TYPE_CHECKING, Any
 
+from bench.data.workers import end_with_parent
 from bench.errors import UserError, one_line
 from bench.plugins.chosen import Guest
 from bench.stages.attempt import failure

@@ -14,7 +14,7 @@ from bench.config.limits import Count, Natural, OpenFraction
 from bench.errors import UserError
 from bench.plugins.scenario import ForgetRequest, TrainingSet, rng_of_draw
 
-VERSION = 1
+VERSION = 2
 NAME = "subject"
 ALONE = {"count": ("fraction",)}
 
