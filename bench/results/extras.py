@@ -87,11 +87,14 @@ def _errors_by_group(split: Split, outputs: Outputs) -> dict[str, np.ndarray]:
     return found
 
 
+CLASS_NUMBERS = ("samples|train_labels", "samples|true_labels", "confusion|called")
+
+
 def check_extras(arrays: Mapping[str, np.ndarray], classes: int) -> None:
     """Raise ValueError where arrays that ``extras`` did not make would not fit a report."""
     for name, array in arrays.items():
         kind, *place = name.split("|")
-        if name.endswith(("labels", "|true")) or name == "confusion|called":
+        if name in CLASS_NUMBERS or (kind == "confusion" and place[-1] == "true"):
             is_right = array.dtype.kind in "iu" and array.ndim == 1
             is_right &= not array.size or bool(0 <= array.min() <= array.max() < classes)
         elif kind == "confusion":

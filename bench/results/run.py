@@ -152,8 +152,7 @@ def _read_arrays(folder: Path, name: str, record: Mapping[str, Any]) -> dict[str
     if description["bytes"] > MOST_ARRAYS:
         raise UserError(f"{folder / name} has more than {MOST_ARRAYS:,} bytes: no run writes those")
     content = read_checked(folder / name, description, partial(_refuse_damaged, folder, name))
-    with reading(folder / name, "arrays of a run"):
-        return unpack_arrays(content)
+    return unpack_arrays(content, folder / name)
 
 
 def _refuse_damaged(folder: Path, name: str) -> None:

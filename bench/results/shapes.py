@@ -168,3 +168,4 @@ class ManifestShape(Shape):
     labels: Texts
     precision: Text
     provenance: dict[str, Any]
+    audit: dict[str, Any]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from bench import seeds
@@ -33,7 +34,7 @@ class Prepare(Stage):
         plugin = context.methods[cell.row]
         fields = plugin.target.prepare_fields
         used = {name: value for name, value in plugin.params.items() if name in fields}
-        return {"method": plugin.identity | {"params": used}}
+        return {"method": replace(plugin, params=used).identity}
 
     def runs(self, context: Context, cell: Cell) -> Plugin:
         return context.methods[cell.row]

@@ -6,7 +6,7 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from bench.errors import UserError
+from bench.errors import ContractError, UserError
 from bench.outside import shown
 from bench.plugins.attack import stage_of
 from bench.plugins.chosen import Plugin
@@ -78,7 +78,7 @@ def run_attack(plugin: Plugin, outputs: Outputs) -> Scores:
     """Call an attack; what it gives is checked, and numbers that do not exist are set apart."""
     scores = plugin(outputs)
     if not isinstance(scores, Scores):
-        raise UserError(f"attack {plugin.label} returned {type(scores).__name__}, not bench.Scores")
+        raise ContractError(f"returned {type(scores).__name__}, not bench.Scores")
     scores = set_apart(scores)
     check_scores(plugin.label, scores)
     canonical_json(as_record(scores))  # raises for what cannot be stored

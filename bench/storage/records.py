@@ -18,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from bench.errors import DamagedError, UserError
-from bench.outside import shown
+from bench.outside import reading, shown
 from bench.storage.archives import array_names, read_arrays
 from bench.storage.files import may_write, read_file, write_atomic
 
@@ -124,10 +124,13 @@ def pack_arrays(arrays: Mapping[str, np.ndarray], compressed: bool = False) -> b
     return buffer.getvalue()
 
 
-def unpack_arrays(content: bytes) -> dict[str, np.ndarray]:
-    """The arrays of an .npz file, read without pickle."""
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        return read_arrays(archive, len(content), array_names(archive))
+def unpack_arrays(content: bytes, path: Path) -> dict[str, np.ndarray]:
+    """The arrays of an .npz file, read without pickle; raises UserError that names the file."""
+    with reading(path, "arrays"), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        try:
+            return read_arrays(archive, len(content), array_names(archive))
+        except UserError as error:
+            raise UserError(f"{shown(path)}: {error}") from error
 
 
 def _damaged(path: Path, on_damage: OnDamage | None) -> NoReturn:

@@ -90,8 +90,7 @@ class Store:
 
     def arrays(self, kind: str, key: str) -> dict[str, np.ndarray]:
         """The arrays of an artefact that exists."""
-        with reading(self._path(kind, key, ".npz"), "arrays of the store"):
-            return unpack_arrays(self._payload(kind, key))
+        return unpack_arrays(self._payload(kind, key), self._path(kind, key, ".npz"))
 
     def tensors(self, kind: str, key: str) -> dict[str, torch.Tensor]:
         """The tensors of an artefact that exists, on the CPU."""
@@ -188,7 +187,7 @@ class Store:
 
     def _read_record(self, path: Path) -> dict[str, Any]:
         record = read_record(path, lambda: set_aside(path, path))
-        if not _is_described(path, record.get("payload")):
+        if "payload" in record and not _is_described(path, record["payload"]):
             set_aside(path, path, "it describes no file of its own")
         return record
 
@@ -208,8 +207,6 @@ class Store:
 
 def _is_described(path: Path, payload: Any) -> bool:
     """Whether a record describes a payload in the way we do, and one that lies beside it."""
-    if payload is None:
-        return True
     names = {path.with_suffix(suffix).name for suffix in (".npz", ".safetensors")}
     return (
         isinstance(payload, dict)

@@ -260,7 +260,7 @@ def test_a_broken_attack_of_the_user_is_one_line_and_loses_nothing(recipe, tmp_p
     file.write_text('"""Always fails, for a test."""\ndef my_attack(outputs):\n    return 3\n')
     failed = bench("run", "-q", "--config", recipe, "--plugin", file, "--attacks", "my-attack")
     assert failed.returncode == 1
-    assert failed.stderr.startswith("error: attack my-attack: TypeError: returned int")
+    assert failed.stderr.startswith("error: attack my-attack: returned int, not bench.Scores")
     assert failed.stderr.count("\n") == 1
 
 

@@ -93,7 +93,7 @@ def _change(file: Path, way: str, rng: random.Random) -> None:
     elif file.suffix == ".json":
         _write(file, change_value(rng, json.loads(file.read_text())))
     else:
-        arrays = unpack_arrays(file.read_bytes())
+        arrays = unpack_arrays(file.read_bytes(), file)
         name = rng.choice(sorted(arrays))
         arrays[name] = rng.choice((
             np.empty(0), np.array(3), np.atleast_1d(arrays[name])[:1], np.array(["x\x1b[31m"]),
