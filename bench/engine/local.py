@@ -10,18 +10,17 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from bench.data.workers import parallel
-from bench.engine.apart import OwnProcesses
+from bench.engine.apart import Row, RowProcesses
 from bench.engine.execute import execute, execute_in_worker, is_made, make_and_store, work_apart
 from bench.engine.graph import Group
 from bench.engine.progress import Report
-from bench.plugins.chosen import Guest
+from bench.plugins.chosen import Plugin
 from bench.stages.cell import Cell
 from bench.stages.context import Context, Stage
 from bench.stages.networks import Networks
@@ -42,9 +41,13 @@ class Cluster(Protocol):
 
 
 def make_group(
-    context: Context, group: Group, report: Report, cluster: Cluster | None = None
+    context: Context,
+    group: Group,
+    report: Report,
+    processes: RowProcesses,
+    cluster: Cluster | None = None,
 ) -> None:
-    """Make every cell of a group that is not stored yet."""
+    """Make every cell of a group that is not stored yet; ``processes``: of users' plugins."""
     stage = group.stage
     if stage.reads_outputs_only:
         context.settle(group.cells)
@@ -54,24 +57,23 @@ def make_group(
     done, total = 0, len(missing)
     report(stage.name, done, total)
     with Locks() as locks:
-        for guest, cells in by_guest(context, stage, missing):
-            with _maker(context, stage, guest, cluster) as make:
-                batch = Batch(context, make, cluster.address if cluster else host(), locks)
-                for _cell in _timed_first(context, stage, batch, cells):
-                    done += 1
-                    report(stage.name, done, total)
+        for plugin, cells in by_guest(context, stage, missing):
+            make = _maker(context, stage, plugin, processes, cluster)
+            batch = Batch(context, make, cluster.address if cluster else host(), locks)
+            for _cell in _timed_first(context, stage, batch, cells):
+                done += 1
+                report(stage.name, done, total)
 
 
 def by_guest(
     context: Context, stage: Stage, cells: list[Cell]
-) -> list[tuple[Guest | None, list[Cell]]]:
+) -> list[tuple[Plugin | None, list[Cell]]]:
     """The cells that run our code alone, then for each plugin that is not ours its own cells."""
-    groups: dict[str, tuple[Guest | None, list[Cell]]] = {"": (None, [])}
+    groups: dict[str, tuple[Plugin | None, list[Cell]]] = {"": (None, [])}
     for cell in cells:
         plugin = stage.runs(context, cell)
-        guest = plugin.guest if plugin else None
-        label = plugin.label if plugin and guest else ""
-        groups.setdefault(label, (guest, []))[1].append(cell)
+        own = plugin if plugin and plugin.guest else None
+        groups.setdefault(own.label if own else "", (own, []))[1].append(cell)
     return [group for group in groups.values() if group[1]]
 
 
@@ -84,21 +86,21 @@ def _timed_first(context: Context, stage: Stage, batch: Batch, cells: list[Cell]
     yield from batch.make([cell for cell in cells if cell.member >= timed], alone=False)
 
 
-@contextmanager
 def _maker(
-    context: Context, stage: Stage, guest: Guest | None, cluster: Cluster | None
-) -> Iterator[Make]:
+    context: Context,
+    stage: Stage,
+    plugin: Plugin | None,
+    processes: RowProcesses,
+    cluster: Cluster | None,
+) -> Make:
     """How cells are made: in processes of their row, in threads, on a cluster, or here."""
-    if guest and (stage.reads_outputs_only or not cluster):
+    if plugin and (stage.reads_outputs_only or not cluster):
         outputs = stage.reads_outputs_only
         most = context.config.threads if outputs else context.once(Networks).jobs
-        with OwnProcesses(context, stage, guest, work_apart(context, stage), most) as processes:
-            yield processes.make
-    elif stage.reads_outputs_only:
-        yield lambda cells, _alone: in_threads(context, cells)
-    else:
-        make = cluster.make if cluster else in_processes
-        yield partial(make, context)
+        return Row(context, plugin, processes, work_apart(context, stage), most).make
+    if stage.reads_outputs_only:
+        return lambda cells, _alone: in_threads(context, cells)
+    return partial(cluster.make if cluster else in_processes, context)
 
 
 def runnable(context: Context, cells: list[Cell]) -> list[Cell]:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.config.schema import Config
+from bench.engine.apart import RowProcesses
 from bench.engine.begin import check, check_backend, warn_of_differences, write_beginning
 from bench.engine.dask import connected
 from bench.engine.graph import by_request, load_stages, open_context, plan
@@ -50,11 +51,15 @@ def make_run(context: Context, until: Phase, quiet: bool) -> Path:
     folder, manifest = write_beginning(context, [cell for group in groups for cell in group.cells])
     phases = PHASES[: PHASES.index(until) + 1]
     groups = [group for group in groups if group.stage.phase in phases]
-    with connected(context.config) as cluster, progress(quiet) as report:
+    with (
+        connected(context.config) as cluster,
+        progress(quiet) as report,
+        RowProcesses() as processes,
+    ):
         for request, of_request in by_request(groups):
             named = name_request(report, context, request)
             for group in of_request:
-                make_group(context, group, named, cluster)
+                make_group(context, group, named, processes, cluster)
             if until == PHASES[-1] and request in context.requests:
                 write_records(context, manifest, folder, request)
     return folder
@@ -77,10 +82,10 @@ def _score(folder: Path, quiet: bool, plugins: Sequence[str]) -> Path:
     refuse_edited(folder, context.split.fingerprint)
     context.store.open()
     scoring = [stage for stage in context.stages.values() if stage.reads_outputs_only]
-    with progress(quiet) as report:
+    with progress(quiet) as report, RowProcesses() as processes:
         for request, groups in by_request(plan(context, scoring)):
             for group in groups:
-                make_group(context, group, name_request(report, context, request))
+                make_group(context, group, name_request(report, context, request), processes)
             write_records(context, manifest, folder, request)
     return folder
 

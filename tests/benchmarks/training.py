@@ -28,6 +28,7 @@ from bench import seeds
 from bench.config.load import load_config
 from bench.config.schema import Config, cores
 from bench.data.examples import Examples
+from bench.engine.apart import RowProcesses
 from bench.engine.graph import Group, open_context
 from bench.engine.local import make_group
 from bench.engine.progress import progress
@@ -97,8 +98,8 @@ def train_originals(context: Context, members: range) -> None:
 def make(context: Context, cells: list[Cell]) -> None:
     """Let the harness make cells of one stage that all requests share, in silence."""
     group = Group(context.stages[cells[0].stage], None, cells)
-    with progress(quiet=True) as report:
-        make_group(context, group, report)
+    with progress(quiet=True) as report, RowProcesses() as processes:
+        make_group(context, group, report, processes)
 
 
 def configured(network: str, chosen: argparse.Namespace, folder: Path) -> Config:

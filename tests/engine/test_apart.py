@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import pytest
 
 import bench
-from bench.engine.apart import OwnProcesses
+from bench.engine.apart import Row, RowProcesses
 from bench.plugins.registry import Registry
 from bench.stages.attempt import attempt
 from bench.stages.cell import Cell, CellFailedError
@@ -122,16 +122,30 @@ class Process:
 
 @pytest.mark.parametrize(("deaths", "failed"), [(0, 0), (1, 0), (2, 1), (3, 2)])
 def test_a_cell_is_tried_again_once_in_a_new_process(monkeypatch, caplog, deaths, failed):
-    monkeypatch.setattr(OwnProcesses, "_take", lambda _self: Process())
     monkeypatch.setattr(Process, "deaths", deaths)
     lost = []
-    monkeypatch.setattr(OwnProcesses, "_fail", lambda _self, cell, _reason: lost.append(cell))
-    stage = SimpleNamespace(reads_outputs_only=False)
-    guest = SimpleNamespace(name="method mine")
-    row = OwnProcesses(None, stage, guest, lambda *_cell: (), 1)
+    store = SimpleNamespace(write_failure=lambda _stage, cell, _record: lost.append(cell))
+    context = SimpleNamespace(store=store, key=lambda cell: cell)
+    plugin = SimpleNamespace(label="mine", guest=SimpleNamespace(name="method mine"))
+    row = Row(context, plugin, RowProcesses(Process), lambda *_cell: (), 1)
     cells = [Cell("unlearn", "mine", member) for member in range(3)]
     assert list(row.make(iter(cells), alone=False)) == cells
     assert lost == cells[:failed]
+
+
+def test_a_process_is_kept_for_its_own_row_alone_and_few_wait():
+    processes = RowProcesses(Process)
+    first = processes.take("a")
+    processes.give_back("a", first)
+    other = processes.take("b")
+    assert other is not first
+    assert processes.take("a") is first
+    processes.give_back("a", first)
+    waiting = [processes.take(row) for row in "cdefg"]
+    for row, process in zip("cdefg", waiting, strict=True):
+        processes.give_back(row, process)
+    assert processes.take("h") not in waiting
+    assert processes.take("a") is not first  # it waited longest and was ended
 
 
 def test_whatever_a_method_raises_is_a_failure_of_its_cell():
@@ -142,6 +156,7 @@ def test_whatever_a_method_raises_is_a_failure_of_its_cell():
             raise error
 
 
+@pytest.mark.slow  # two runs that start processes of their own
 def test_cells_of_a_row_share_processes_and_give_the_same_for_any_jobs(own_method, out, tmp_path):
     two = shutil.copytree(out, tmp_path / "two")
     known = {"methods": "mine", "attacks": "errors", "plugins": [own_method], "models": 2}

@@ -205,7 +205,7 @@ def test_failed_cells_are_tried_again(tmp_path):
     assert not bench.run(config, quiet=True).failed
 
 
-@pytest.mark.parametrize("jobs", [1, 2])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_plugin_that_was_edited_is_run_anew_in_the_same_process(tmp_path, jobs):
     file = tmp_path / "mine.py"
     config = tiny(

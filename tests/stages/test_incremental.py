@@ -28,6 +28,7 @@ from bench.stages.unlearn import carry, given, prepared_statistics
 from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
+pytestmark = pytest.mark.xdist_group("incremental")  # its runs are made once, by one worker
 SCENARIO = "incremental[requests=3,count=20]"
 COUNTING = '''"""A method for a test: says what it was given, and adds one to the last bias."""
 import copy
