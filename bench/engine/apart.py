@@ -70,7 +70,7 @@ class RowProcesses:
         self.end()
 
     def end(self) -> None:
-        """End all processes at once: what they made is stored, and what they are at is not wanted."""
+        """End all processes at once: what they made is stored already."""
         with self._lock:
             for process in self._all:
                 process.shutdown(kill_workers=True)

@@ -139,14 +139,23 @@ def _default_device() -> torch.device | None:
 
 
 def _autocast() -> tuple[Any, ...]:
+    depth = torch.autocast_increment_nesting()  # nothing else tells it
+    torch.autocast_decrement_nesting()
     kinds = ("cpu", "cuda")
-    return tuple((torch.is_autocast_enabled(k), torch.get_autocast_dtype(k)) for k in kinds)
+    return depth, *((torch.is_autocast_enabled(k), torch.get_autocast_dtype(k)) for k in kinds)
 
 
 def _set_autocast(before: tuple[Any, ...]) -> None:
-    for kind, (enabled, dtype) in zip(("cpu", "cuda"), before, strict=True):
+    depth, *kinds = before
+    for kind, (enabled, dtype) in zip(("cpu", "cuda"), kinds, strict=True):
         torch.set_autocast_enabled(kind, enabled)
         torch.set_autocast_dtype(kind, dtype)
+    # Within a block that was never left, torch would go on using its copies of old weights.
+    while torch.autocast_increment_nesting() > depth:
+        torch.autocast_decrement_nesting()
+        torch.autocast_decrement_nesting()
+    torch.autocast_decrement_nesting()
+    torch.clear_autocast_cache()
 
 
 def _deterministic() -> tuple[bool, bool]:

@@ -109,6 +109,17 @@ def test_a_plugin_that_fails_changes_nothing_either():
     assert (functional.cross_entropy, os.getcwd(), global_state()) == before
 
 
+def test_weights_of_a_block_of_autocast_that_was_never_left_are_not_used_again():
+    with pytest.raises(UserError, match="torch's autocast"), unchanged("mine"):
+        torch.autocast("cpu").__enter__()
+    layer = torch.nn.Linear(2, 1, bias=False)
+    for value in (1.0, 3.0):
+        with torch.no_grad():
+            layer.weight.fill_(value)
+        with torch.autocast("cpu", torch.bfloat16):
+            assert layer(torch.ones(1, 2)).item() == 2 * value
+
+
 def test_networks_may_draw_their_weights():
     with unchanged("model mine", may_draw=True):
         torch.nn.Linear(2, 2)
