@@ -20,7 +20,7 @@ from bench.errors import ContractError, UserError, one_line, shown
 from bench.errors import printable as printable
 from bench.errors import shown_list as shown_list
 
-LONGEST_TEXT = 2**22  # bytes of a recipe or of a plugin's code
+LONGEST_TEXT = 2**22  # bytes of a plugin's code
 MARKS = {  # UTF-32 first: its mark begins with that of UTF-16
     "UTF-32": (codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE),
     "UTF-16": (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -16,6 +17,7 @@ from bench.errors import UserError
 from bench.outside import read_text, reading, shown, user_path
 
 CONFIG, RUNS = "config.toml", "runs"  # the recipe of a run, in its folder OUT/runs/NAME
+LONGEST_RECIPE, MOST_DOTS = 2**16, 200  # bytes, dots in a key: tomllib takes minutes for more
 RECIPES = Path(__file__).parent.parent / "configs"
 
 
@@ -100,7 +102,10 @@ def read_recipe(name: str) -> dict[str, Any]:
         known = ", ".join(recipes())
         raise UserError(f"--config {shown(name)}: no such file or recipe; recipes: {known}")
     with reading(path, "a recipe (TOML)"):
-        return tomllib.loads(read_text(path, "a recipe (TOML)"))
+        text = read_text(path, "a recipe (TOML)", LONGEST_RECIPE)
+        if max(part.count(".") for part in re.split(r"[\n=,\[\]{}]", text)) > MOST_DOTS:
+            raise UserError(f"{shown(path)}: no key of a recipe has more than {MOST_DOTS} dots")
+        return tomllib.loads(text)
 
 
 def dump_toml(values: Mapping[str, Any]) -> str:

@@ -90,6 +90,8 @@ def _parse(path: Path) -> ast.Module:
         return ast.parse(read_text(path, "a plugin"))
     except SyntaxError as error:
         raise UserError(f"plugin {shown(path)}, line {error.lineno}: {shown(error.msg)}") from error
+    except (MemoryError, RecursionError):  # so Python's parser says it
+        raise UserError(f"plugin {shown(path)}: its code is nested too deeply") from None
 
 
 def _checked_name(stated: Any, path: Path) -> str:

@@ -283,6 +283,7 @@ def test_the_miniature_is_the_same_each_time_and_its_parts_are_fixed():
     assert data.labels[data.test].mean() == 0.5
 
 
+@pytest.mark.slow
 def test_a_network_learns_the_miniature_and_memorises_poison():
     data, threads = truefake_mini(), torch.get_num_threads()
     train = np.setdiff1d(np.arange(1400), np.concatenate([data.validation, data.test]))

@@ -90,7 +90,15 @@ def test_mistakes_name_the_key_the_value_and_what_is_allowed(setting, words):
 def test_unreadable_recipes_are_user_errors(tmp_path):
     broken = tmp_path / "broken.toml"
     broken.write_text("models = = 3")
-    for name, words in ((str(broken), "cannot be read as a recipe"), ("nope", "recipes: ")):
+    dotted, long = tmp_path / "dotted.toml", tmp_path / "long.toml"
+    dotted.write_text(".".join(["a"] * 10_000) + " = 1")
+    long.write_text("# " + "x" * 100_000)
+    for name, words in (
+        (str(broken), "cannot be read as a recipe"),
+        (str(dotted), "no key of a recipe has more than 200 dots"),
+        (str(long), "is too long for a recipe"),
+        ("nope", "recipes: "),
+    ):
         with pytest.raises(UserError, match=words):
             load_config({}, name)
 

@@ -90,6 +90,7 @@ def test_other_rows_are_what_they_are_without_the_plugin(own_method, out, tiny_r
     assert reasons["mine[mode=die]"].startswith("method mine (mine.py) ended its process")
 
 
+@pytest.mark.slow
 def test_an_attack_of_the_users_has_a_process_of_its_own(tmp_path, out):
     file = tmp_path / "own.py"
     file.write_text(ATTACK)

@@ -138,6 +138,7 @@ def size(outputs):
 '''
 
 
+@pytest.mark.slow
 def test_scoring_needs_the_code_of_no_method_and_loads_an_attack_only_if_it_is_named(
     tmp_path, capsys
 ):

@@ -58,6 +58,7 @@ def pids(cluster):
     return [worker.process.pid for worker in cluster.workers.values()]
 
 
+@pytest.mark.slow
 def test_a_killed_worker_changes_nothing(cluster, local_run, tmp_path):
     before = pids(cluster)
 
@@ -112,7 +113,11 @@ FROZEN = {"model": "fixed", "methods": "pgu-head[epochs=2]", "models": 1}
 AUTO = {"models": 1, "train": FEW["train"] | {"precision": "auto"}}
 
 
-@pytest.mark.parametrize("changes", [REQUESTS, FROZEN, AUTO], ids=["requests", "frozen", "auto"])
+@pytest.mark.parametrize(
+    "changes",
+    [pytest.param(REQUESTS, marks=pytest.mark.slow), FROZEN, AUTO],
+    ids=["requests", "frozen", "auto"],
+)
 def test_workers_without_the_store_send_back_what_they_made(
     cluster, tmp_path, monkeypatch, changes
 ):

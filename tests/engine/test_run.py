@@ -25,6 +25,7 @@ from bench.stages.cell import Cell
 from tests.helpers.comparing import assert_same
 from tests.helpers.tiny_run import tiny
 
+SLOW = pytest.mark.slow  # .ci/run runs these, too
 PLUGIN = '''"""A method for a test: fails, or returns weights that are not finite, if asked to."""
 import copy
 from dataclasses import dataclass
@@ -130,7 +131,7 @@ def test_a_run_with_one_more_method_reuses_what_is_there(tiny_run, tmp_path):
     assert same[0] == same[1]
 
 
-@pytest.mark.parametrize("artefacts", [1, 9, 20])
+@pytest.mark.parametrize("artefacts", [9, *(pytest.param(n, marks=SLOW) for n in (1, 20))])
 def test_killed_and_repeated_gives_the_same_numbers(tiny_run, tmp_path, artefacts):
     config = tiny(tmp_path)
     recipe = tmp_path / "recipe.toml"
@@ -149,7 +150,7 @@ def test_killed_and_repeated_gives_the_same_numbers(tiny_run, tmp_path, artefact
     assert_same(tiny_run, run)
 
 
-@pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sent", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=SLOW)])
 def test_interrupting_is_clean_and_says_how_to_go_on(tmp_path, sent):
     command = [sys.executable, "-m", "bench", "run", "-q", "--jobs", "1", "--out", str(tmp_path)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -170,7 +171,7 @@ def test_failed_cells_are_rows_with_a_reason_and_stop_nothing(tmp_path):
             methods="mine,mine[mode=nan],mine[mode=huge],mine[mode=some],ssd",
             models=4,
             plugins=[str(file)],
-            attacks="errors,membership",
+            attacks="errors",
         ),
         quiet=True,
     )
@@ -192,6 +193,7 @@ def test_failed_cells_are_rows_with_a_reason_and_stop_nothing(tmp_path):
     assert ("ssd", "test_error") in frame.index
 
 
+@SLOW
 def test_failed_cells_are_tried_again(tmp_path):
     file, flag = tmp_path / "mine.py", tmp_path / "fail"
     condition = f'__import__("pathlib").Path({str(flag)!r}).exists()'
@@ -205,7 +207,7 @@ def test_failed_cells_are_tried_again(tmp_path):
     assert not bench.run(config, quiet=True).failed
 
 
-@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [1, pytest.param(2, marks=SLOW)])
 def test_a_plugin_that_was_edited_is_run_anew_in_the_same_process(tmp_path, jobs):
     file = tmp_path / "mine.py"
     config = tiny(

@@ -28,7 +28,6 @@ from bench.stages.unlearn import carry, given, prepared_statistics
 from tests.helpers.tiny_run import tiny
 
 REGISTRY = Registry()
-pytestmark = pytest.mark.xdist_group("incremental")  # its runs are made once, by one worker
 SCENARIO = "incremental[requests=3,count=20]"
 COUNTING = '''"""A method for a test: says what it was given, and adds one to the last bias."""
 import copy
@@ -142,6 +141,7 @@ def run(config, broken):
     return bench.run(config, quiet=True)
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_a_split_of_each_request_shrinks_what_is_left(config, run):
     context = open_context(config)
     splits = [context.split_at(request) for request in context.requests]
@@ -157,6 +157,7 @@ def test_a_split_of_each_request_shrinks_what_is_left(config, run):
     assert not gone & set(splits[0].retain_sample)
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_every_request_is_a_run(config, run):
     assert [step.record["request"] for step in run.requests] == [1, 2, 3]
     assert {step.record["requests"] for step in run.requests} == {3}
@@ -169,6 +170,7 @@ def test_every_request_is_a_run(config, run):
     assert run.outputs("counting").logits["forget"].shape == (2, 60, 10)
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_each_request_goes_on_from_the_methods_own_model(config, run):
     context = open_context(config)
 
@@ -186,6 +188,7 @@ def test_each_request_goes_on_from_the_methods_own_model(config, run):
     assert texts == [{"20 of 204, 0 before"}, {"20 of 184, 20 before"}, {"20 of 164, 40 before"}]
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_originals_are_trained_once_and_retrained_models_at_each_request(config, run):
     store = open_context(config).store
     records = [
@@ -199,6 +202,7 @@ def test_originals_are_trained_once_and_retrained_models_at_each_request(config,
     )  # once for each model and method
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_retrained_models_never_saw_what_was_forgotten_by_then(config, run):
     context = open_context(config)
     networks, order = context.once(Networks), context.split.order
@@ -214,6 +218,7 @@ def test_retrained_models_never_saw_what_was_forgotten_by_then(config, run):
         assert all(torch.equal(stored[name], value) for name, value in model.state_dict().items())
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_pgus_carried_statistics_are_those_of_what_is_left(config, run):
     """The first layer sees the images themselves, whatever was unlearned: there it is exact."""
     context = open_context(config)
@@ -246,6 +251,7 @@ def test_only_methods_whose_statistics_change_carry_them():
     assert carries == {"pgu": True, "ssd": False, "finetune": False, "pgu[space=retain]": False}
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_a_failure_is_the_reason_of_all_later_requests_and_stops_nothing_else(config, broken, run):
     row, _flag = failing(config)
     reasons = [step.record["rows"][row]["failures"][1]["reason"] for step in broken.requests]
@@ -256,6 +262,7 @@ def test_a_failure_is_the_reason_of_all_later_requests_and_stops_nothing_else(co
     assert not run.failed  # and when it can go on, it goes on
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_what_is_there_is_not_made_again_and_what_is_lost_comes_back_the_same(config, run):
     context = open_context(config)
     key = context.key(Cell("unlearn", "pgu[gamma=0.5,epochs=3]", 1, 2))
@@ -275,6 +282,7 @@ def test_what_is_there_is_not_made_again_and_what_is_lost_comes_back_the_same(co
     pd.testing.assert_frame_equal(*frames)
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_a_worker_makes_the_cell_of_its_request(config, run):
     context, cell = open_context(config), Cell("predict", "counting", 0, 2)
     key = context.key(cell)
@@ -287,6 +295,7 @@ def test_a_worker_makes_the_cell_of_its_request(config, run):
     assert before["forget"].shape == (40, 10)
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_costs_add_up_relative_to_retraining_each_time(run):
     times = {
         row: [step.record["rows"][row]["cost"][0]["time_s"] for step in run.requests]
@@ -303,6 +312,7 @@ def test_costs_add_up_relative_to_retraining_each_time(run):
     assert frame[1, "original", "test_error"] == frame[3, "original", "test_error"]
 
 
+@pytest.mark.slow  # of the two runs that all of these look at
 def test_run_prints_the_table_of_each_request_and_draws_all(config, run, capsys, tmp_path):
     recipe = tmp_path / "mine.toml"
     recipe.write_text(dump_toml(config.model_dump(mode="json")))
